@@ -1,0 +1,1 @@
+"""What agents say: sessions, messages and their parts."""

@@ -1,0 +1,1 @@
+"""Coordinators and their workers: who works on what, and what went wrong."""

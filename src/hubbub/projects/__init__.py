@@ -1,0 +1,1 @@
+"""What is worked on, and where: projects and workspaces."""

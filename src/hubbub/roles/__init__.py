@@ -1,0 +1,1 @@
+"""How agents behave: rules, tools and model settings."""

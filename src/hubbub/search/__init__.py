@@ -1,0 +1,1 @@
+"""Finding the right operation among many."""

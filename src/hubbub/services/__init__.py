@@ -1,0 +1,1 @@
+"""External services that the hub connects to, and their secrets."""

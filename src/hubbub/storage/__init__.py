@@ -1,0 +1,1 @@
+"""Where everything is kept: one schema, two databases; reading, and writing once."""

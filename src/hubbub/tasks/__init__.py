@@ -1,0 +1,1 @@
+"""Tasks of a project and what they wait for."""

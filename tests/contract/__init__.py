@@ -1,0 +1,1 @@
+"""What the contract says, held against live databases."""

@@ -1,0 +1,286 @@
+"""Reading and writing, on both databases: what is kept, when others see it, and who hears of it."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select, update
+
+from hubbub.app import open_database
+from hubbub.kernel.clock import utc_now
+from hubbub.kernel.errors import Conflict
+from hubbub.kernel.events import Bus
+from hubbub.projects.tables import projects
+from hubbub.roles.tables import roles
+from hubbub.storage.transaction import ConstraintViolated
+from tests.support.hub import PATIENCE_S
+
+pytestmark = pytest.mark.everywhere
+
+
+class Told(list):
+    """The events that came, in their order."""
+
+
+@pytest.fixture
+def bus():
+    return Bus()
+
+
+@pytest.fixture
+def told(bus):
+    told = Told()
+    bus.listen(str, told.append)
+    return told
+
+
+@pytest.fixture
+async def database(database_url, bus):
+    database = await open_database(database_url, bus)
+    yield database
+    await database.close()
+
+
+def row(id, name="a"):
+    now = utc_now()
+    return {"id": id, "name": name, "created_at": now, "updated_at": now}
+
+
+def adding(id, *events, name="a"):
+    async def work(tx):
+        await tx.execute_many(projects.insert(), [row(id, name)])
+        for event in events:
+            tx.publish(event)
+        return id
+
+    return work
+
+
+async def names(database, *ids):
+    async with database.reading() as tx:
+        found = await tx.execute(
+            select(projects.c.id, projects.c.name)
+            .where(projects.c.id.in_(ids) if ids else projects.c.id == projects.c.id)
+            .order_by(projects.c.id)
+        )
+        return {each.id: each.name for each in found}
+
+
+async def test_what_was_written_is_read(database):
+    assert await database.write(adding("a")) == "a"
+    assert await names(database) == {"a": "a"}
+
+
+async def test_one_that_fails_spoils_no_other(database, told):
+    async def failing(tx):
+        await adding("lost", "lost")(tx)
+        raise Conflict("changed my mind", id="lost")
+
+    async def violating(tx):
+        await adding("a")(tx)
+
+    await database.write(adding("a"))
+    results = await asyncio.gather(
+        *(database.write(adding(f"n{n}", f"n{n}")) for n in range(10)),
+        database.write(failing),
+        database.write(violating),
+        *(database.write(adding(f"n{n}", f"n{n}")) for n in range(10, 20)),
+        return_exceptions=True,
+    )
+    kept = [f"n{n}" for n in range(20)]
+    assert [each for each in results if isinstance(each, str)] == kept
+    assert [type(each) for each in results[10:12]] == [Conflict, ConstraintViolated]
+    assert set(await names(database)) == {"a", *kept}
+    assert sorted(told) == sorted(kept)
+
+
+async def test_a_failure_says_what_it_was(database):
+    async def failing(tx):
+        raise Conflict("no", why="because")
+
+    with pytest.raises(Conflict) as failed:
+        await database.write(failing)
+    assert failed.value.details == {"why": "because"}
+
+
+async def test_events_are_told_in_order_once_the_rows_are_there(database, bus):
+    seen = []
+    bus.listen(str, seen.append)
+
+    def look(event):
+        seen.append(asyncio.ensure_future(names(database)))
+
+    bus.listen(str, look)
+    await database.write(adding("a", "one", "two"))
+    assert [each for each in seen if isinstance(each, str)] == ["one", "two"]
+    looks = [each for each in seen if not isinstance(each, str)]
+    assert await asyncio.gather(*looks) == [{"a": "a"}, {"a": "a"}]
+
+
+async def test_a_listener_that_fails_keeps_nobody_from_going_on(database, bus, told):
+    def fail(event):
+        raise RuntimeError("a bug of the listener's")
+
+    bus.listen(str, fail)
+    assert await database.write(adding("a", "one")) == "a"
+    assert told == ["one"]
+
+
+async def test_of_what_failed_nobody_hears(database, told):
+    async def failing(tx):
+        tx.publish("never")
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        await database.write(failing)
+    await database.write(adding("a", "one"))
+    assert told == ["one"]
+
+
+async def test_a_reader_sees_one_moment(database):
+    await database.write(adding("a"))
+    async with database.reading() as tx:
+        before = len(await tx.execute(select(projects)))
+        await database.write(adding("b"))
+        assert len(await tx.execute(select(projects))) == before == 1
+    assert set(await names(database)) == {"a", "b"}
+
+
+async def test_a_reader_does_not_write(database):
+    async with database.reading() as tx:
+        with pytest.raises(Exception):  # noqa: B017  # each driver has its own
+            await tx.execute(update(projects).values(name="b"))
+
+
+async def test_two_that_read_judge_and_write_lose_nothing(database):
+    await database.write(adding("counter", name="0"))
+
+    async def count(tx):
+        found = await tx.execute(select(projects.c.name).where(projects.c.id == "counter"))
+        changed = update(projects).where(projects.c.id == "counter")
+        await tx.execute(changed.values(name=str(int(found.scalar()) + 1)))
+
+    async def fifty():
+        for _ in range(50):
+            await database.write(count)
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(fifty(), fifty())
+    assert await names(database) == {"counter": "100"}
+
+
+async def test_two_that_make_the_same_row_agree(database):
+    """The one who comes second sees the row of the first, and may judge anew."""
+
+    async def make(tx):
+        found = await tx.execute(select(projects.c.id).where(projects.c.id == "only"))
+        if found:
+            raise Conflict("there is one", project="only")
+        await adding("only")(tx)
+        return "made"
+
+    made = await asyncio.gather(*(database.write(make) for _ in range(5)), return_exceptions=True)
+    assert sorted(str(each) for each in made) == ["made"] + ["there is one"] * 4
+
+
+async def test_numbers_and_lists_come_back_as_they_were(database):
+    async def work(tx):
+        now = utc_now()
+        await tx.execute(
+            roles.insert(), id="r", name="coder", mode="primary", temperature=0.7,
+            created_at=now, updated_at=now,
+        )  # fmt: skip
+
+    await database.write(work)
+    async with database.reading() as tx:
+        (read,) = await tx.execute(select(roles))
+    assert (read.id, read.name, read.temperature) == ("r", "coder", 0.7)
+
+
+async def test_statements_are_kept_by_their_text_and_not_by_their_values(database):
+    async def ask(tx, n):
+        ids = [f"p{i}" for i in range(1 + n % 7)]
+        await tx.execute(select(projects).where(projects.c.id.in_(ids)).limit(n + 1))
+        await tx.execute(select(projects.c.name).where(projects.c.name == f"name {n}"))
+
+    async with database.reading() as tx:
+        await ask(tx, 0)
+        kept = len(database._statements._compiled)
+        for n in range(50):
+            await ask(tx, n)
+        assert len(database._statements._compiled) == kept
+
+
+async def test_whoever_stops_waiting_does_not_disturb_the_others(database):
+    writing = [asyncio.create_task(database.write(adding(f"n{n}"))) for n in range(20)]
+    await asyncio.sleep(0)
+    for task in writing[::2]:
+        task.cancel()
+    await asyncio.wait(writing)
+    assert await database.write(adding("after")) == "after"
+    found = await names(database)
+    assert {"after", *(f"n{n}" for n in range(1, 20, 2))} <= set(found)
+    reading = [asyncio.create_task(names(database)) for _ in range(20)]
+    await asyncio.sleep(0)
+    for task in reading:
+        task.cancel()
+    await asyncio.wait(reading)
+    assert await names(database) == found
+
+
+async def test_what_was_accepted_is_written_before_it_closes(database_url, bus):
+    database = await open_database(database_url, bus)
+    writing = [asyncio.create_task(database.write(adding(f"n{n}"))) for n in range(50)]
+    await asyncio.sleep(0)
+    await asyncio.wait(writing)
+    await database.close()
+    database = await open_database(database_url, bus)
+    assert len(await names(database)) == 50
+    await database.close()
+
+
+async def test_nobody_waits_for_one_that_is_closed(database_url, bus):
+    database = await open_database(database_url, bus)
+    await database.close()
+    for late in (database.write(adding("late")), names(database)):
+        with pytest.raises(Exception) as refused:  # each driver has its own
+            await asyncio.wait_for(late, PATIENCE_S)
+        assert not isinstance(refused.value, TimeoutError)
+
+
+async def test_it_says_how_it_is(database):
+    health = await database.health()
+    assert (health.ready, health.pending_writes) == (True, 0)
+    assert health.detail.split()[0] in ("SQLite", "PostgreSQL")
+
+
+# What only SQLite has to promise.
+
+
+only_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+
+
+@only_sqlite
+async def test_a_write_that_waits_for_something_else_is_refused(database):
+    async def waiting(tx):
+        await adding("half")(tx)
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError):
+        await database.write(waiting)
+    assert await names(database) == {}
+    assert await database.write(adding("a")) == "a"
+
+
+@only_sqlite
+async def test_a_write_that_waits_spoils_no_other_of_its_group(database):
+    async def waiting(tx):
+        await asyncio.sleep(0)
+
+    results = await asyncio.gather(
+        database.write(adding("a")),
+        database.write(waiting),
+        database.write(adding("b")),
+        return_exceptions=True,
+    )
+    assert [results[0], type(results[1]), results[2]] == ["a", RuntimeError, "b"]
+    assert set(await names(database)) == {"a", "b"}
