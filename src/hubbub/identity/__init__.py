@@ -1,0 +1,1 @@
+"""Who acts: accounts, organizations and their members, keys, and the trail of what was done."""
