@@ -1,0 +1,1 @@
+"""Which operations are known, and who offers them right now."""

@@ -1,0 +1,213 @@
+"""What callers may ask of the catalogue. They see what they may use, and nothing else."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import msgspec
+
+from hubbub.catalog import store
+from hubbub.catalog.finder import Finder, Found
+from hubbub.catalog.graph import edges
+from hubbub.catalog.model import REMOVED
+from hubbub.catalog.store import Stored
+from hubbub.kernel.errors import Conflict, OperationNotFound
+from hubbub.kernel.limits import PAGE_ITEMS
+from hubbub.kernel.paging import Page, decode_cursor, decode_score, page_of
+from hubbub.operations.access import allowed
+from hubbub.operations.context import Caller, Context, Reading
+from hubbub.operations.inputs import Input, Limit
+from hubbub.operations.operation import operation
+from hubbub.protocol.signatures import OperationType
+from hubbub.protocol.specs import OperationSpec
+
+GRAPH_OPERATIONS_MAX = 200
+TEXT_CHARS_MAX = 2000
+EDGES_MAX = 10_000
+
+
+class OperationListing(Input, frozen=True, kw_only=True):
+    namespace: str | None = None
+    """Only operations in this namespace and below it."""
+    limit: Limit = PAGE_ITEMS
+    cursor: str | None = None
+
+
+class OperationSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An operation in one line."""
+
+    id: str
+    type: OperationType
+    description: str
+    providers: int
+    """How many offer it now; the hub's own count as one."""
+
+
+class Query(Input, frozen=True, kw_only=True):
+    text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
+    limit: Limit = 10
+    cursor: str | None = None
+
+
+class OperationHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A found operation, its rank among the others, and by which words it was found."""
+
+    id: str
+    type: OperationType
+    description: str
+    score: float
+    matched: tuple[str, ...]
+
+
+class OperationRef(Input, frozen=True, kw_only=True):
+    id: str
+
+
+class GraphQuery(Input, frozen=True, kw_only=True):
+    namespace: str | None = None
+    compatible_only: bool = True
+    limit: Annotated[int, msgspec.Meta(ge=1, le=EDGES_MAX, description="Edges on a page.")] = 1000
+    cursor: str | None = None
+
+
+class GraphEdge(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The output of `source` given as the input of `target`."""
+
+    source: str
+    target: str
+    compatible: bool
+    mismatches: tuple[str, ...]
+
+
+class OperationGraph(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    nodes: list[str]
+    edges: list[GraphEdge]
+    next_cursor: str | None
+    """Where the next edges begin; null with the last ones."""
+
+
+class OperationOperations:
+    """Which operations there are."""
+
+    namespace = "operation"
+
+    def __init__(
+        self,
+        finder: Finder,
+        offered_by_hub: Callable[[str], bool],
+        meant: Callable[[str, Caller], str],
+    ) -> None:
+        self._finder = finder
+        # What is live stands above the catalogue, so it is asked for rather than known.
+        self._offered_by_hub = offered_by_hub
+        self._meant = meant
+
+    @operation()
+    async def list(self, ctx: Reading, listing: OperationListing) -> Page[OperationSummary]:
+        """The operations that you may call, in the order of their ids."""
+        after = decode_cursor(listing.cursor, 2) if listing.cursor else ["", ""]
+        found: list[Stored] = []
+        while len(found) <= listing.limit:
+            part = await store.page(
+                ctx.tx,
+                namespace=listing.namespace,
+                after=(after[0], after[1]),
+                limit=listing.limit + 1,
+            )
+            found.extend(stored for stored in part if visible(stored, ctx.caller))
+            if len(part) <= listing.limit:
+                break
+            after = [part[-1].spec.namespace, part[-1].spec.name]
+        page = page_of(found, listing.limit, lambda each: (each.spec.namespace, each.spec.name))
+        providers = await store.active_providers(ctx.tx, [stored.row for stored in page.items])
+        return Page(
+            items=[self._summary(stored, providers) for stored in page.items],
+            next_cursor=page.next_cursor,
+        )
+
+    @operation(reads=True)
+    async def search(self, ctx: Context, query: Query) -> Page[OperationHit]:
+        """The operations that fit a description best, among those that you may call."""
+        found = await self._finder.find(
+            query.text,
+            query.limit + 1,
+            lambda stored: visible(stored, ctx.caller),
+            decode_score(query.cursor) if query.cursor else None,
+        )
+        page = page_of(found, query.limit, lambda each: (repr(each.hit.score), each.hit.id))
+        return Page(items=[_hit(each) for each in page.items], next_cursor=page.next_cursor)
+
+    @operation()
+    async def schema(self, ctx: Reading, ref: OperationRef) -> OperationSpec:
+        """All that is known of an operation: its schemas, its errors and who may call it."""
+        return (await _visible(ctx, self._meant(ref.id, ctx.caller))).spec
+
+    @operation(
+        errors={
+            Conflict: "there are too many operations to compare; `maximum` says how many may be"
+        }
+    )
+    async def graph(self, ctx: Reading, query: GraphQuery) -> OperationGraph:
+        """Which operation's output can be given to which other's input, as far as schemas tell."""
+        found = await store.page(
+            ctx.tx, namespace=query.namespace, after=("", ""), limit=GRAPH_OPERATIONS_MAX + 1
+        )
+        if len(found) > GRAPH_OPERATIONS_MAX:
+            raise Conflict(
+                "too many operations to compare: name a namespace", maximum=GRAPH_OPERATIONS_MAX
+            )
+        specs = [stored.spec for stored in found if visible(stored, ctx.caller)]
+        after = tuple(decode_cursor(query.cursor, 2)) if query.cursor else ("", "")
+        shown = sorted(
+            (
+                edge
+                for edge in edges(specs)
+                if (edge.fit.compatible or not query.compatible_only)
+                and (edge.source, edge.target) > after
+            ),
+            key=lambda edge: (edge.source, edge.target),
+        )
+        page = page_of(shown, query.limit, lambda edge: (edge.source, edge.target))
+        return OperationGraph(
+            nodes=[spec.id for spec in specs],
+            edges=[
+                GraphEdge(
+                    source=edge.source,
+                    target=edge.target,
+                    compatible=edge.fit.compatible,
+                    mismatches=edge.fit.mismatches,
+                )
+                for edge in page.items
+            ],
+            next_cursor=page.next_cursor,
+        )
+
+    def _summary(self, stored: Stored, providers: dict[str, int]) -> OperationSummary:
+        spec = stored.spec
+        return OperationSummary(
+            id=spec.id,
+            type=spec.type,
+            description=spec.description,
+            providers=1 if self._offered_by_hub(spec.id) else providers.get(stored.row, 0),
+        )
+
+
+def _hit(found: Found) -> OperationHit:
+    return OperationHit(
+        id=found.stored.spec.id,
+        type=found.stored.spec.type,
+        description=found.stored.spec.description,
+        score=round(found.hit.score, 4),
+        matched=found.hit.matched,
+    )
+
+
+def visible(stored: Stored, caller: Caller) -> bool:
+    """Whether the caller may call it, and so may know of it."""
+    return stored.row != REMOVED and allowed(stored.spec.access_control, caller.identity)
+
+
+async def _visible(ctx: Reading, operation_id: str) -> Stored:
+    stored = await store.get(ctx.tx, operation_id)
+    if not visible(stored, ctx.caller):
+        raise OperationNotFound(f"no operation {operation_id}", operation=operation_id)
+    return stored
