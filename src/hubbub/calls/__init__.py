@@ -1,0 +1,1 @@
+"""Calls on their way, and the graph of those that were made."""
