@@ -1,0 +1,1 @@
+"""Processes that dial the hub and offer operations."""
