@@ -1,0 +1,177 @@
+"""Child processes that leave nothing behind."""
+
+import asyncio
+import fcntl
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from hubbub.client import TimedOut
+
+CHUNK_BYTES = 32 * 1024
+ERRORS_BYTES_MAX = 64 * 1024
+
+# What a program needs to find others and to speak. The spoke's key may stand there too.
+_PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LANG", "LC_ALL", "TZ")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of every child."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A process that runs in a group of its own."""
+
+    process: asyncio.subprocess.Process
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+    _watch: asyncio.Task[int]
+
+    async def exited(self) -> int:
+        """Its exit code; minus the signal that ended it."""
+        return await asyncio.shield(self._watch)
+
+    def kill(self) -> None:
+        """End it and every process of its group. One that made a session of its own gets away."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def child(
+    command: Sequence[str], *, folder: int, environment: Mapping[str, str]
+) -> AsyncIterator[Child]:
+    """Start `command` in the folder behind a descriptor; leaving the block kills all of it.
+
+    The pipes are our own: asyncio's would keep `wait` from returning while any grandchild still
+    holds one of them.
+    """
+    out, out_end = await _pipe()
+    err, err_end = await _pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=_working_folder(folder),
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out_end,
+            stderr=err_end,
+            start_new_session=True,
+        )
+    except BaseException:
+        out.transport.close()
+        err.transport.close()
+        raise
+    finally:
+        os.close(out_end)
+        os.close(err_end)
+    watch = asyncio.create_task(_watched(process))
+    running = Child(process=process, stdout=out.reader, stderr=err.reader, _watch=watch)
+    try:
+        yield running
+    finally:
+        if not watch.done():
+            running.kill()
+        out.transport.close()
+        err.transport.close()
+        await asyncio.shield(watch)
+
+
+def _working_folder(folder: int) -> str:
+    # By its descriptor it is the one that was opened, whatever its name leads to by now. The child
+    # enters it before its descriptors are closed.
+    if os.path.isdir("/proc/self/fd"):
+        return f"/proc/self/fd/{folder}"
+    path_of = getattr(fcntl, "F_GETPATH")  # noqa: B009  macOS has it, and mypy looks at Linux
+    return os.fsdecode(fcntl.fcntl(folder, path_of, bytes(1024)).rstrip(b"\0"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pipe:
+    reader: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+
+async def _pipe() -> tuple[_Pipe, int]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=CHUNK_BYTES)
+    ours, theirs = os.pipe()
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+    )
+    return _Pipe(reader=reader, transport=transport), theirs
+
+
+async def _watched(process: asyncio.subprocess.Process) -> int:
+    code = await process.wait()
+    # What it left running in the background would hold the pipes open, and outlive the call.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    code: int
+    stdout: bytes
+    stderr: bytes
+    truncated: bool
+    """Whether it was killed because it said more than was asked for."""
+
+
+async def output(
+    command: Sequence[str],
+    *,
+    folder: int,
+    environment: Mapping[str, str],
+    bytes_max: int,
+    timeout_s: float,
+    memory_bytes_max: int | None = None,
+) -> Output:
+    """What a command says, up to `bytes_max` of it.
+
+    Args:
+        memory_bytes_max: of address space, where the system can limit it; None for no limit.
+
+    Raises:
+        TimedOut: it was killed after `timeout_s`.
+    """
+    async with child(command, folder=folder, environment=environment) as running:
+        if memory_bytes_max is not None:
+            _limit(running.process.pid, memory_bytes_max)
+        try:
+            async with asyncio.timeout(timeout_s):
+                stdout, stderr = await asyncio.gather(
+                    _up_to(running, running.stdout, bytes_max),
+                    _up_to(running, running.stderr, ERRORS_BYTES_MAX),
+                )
+                code = await running.exited()
+        except TimeoutError:
+            raise TimedOut("it took too long", command=command[0], timeoutS=timeout_s) from None
+    truncated = len(stdout) > bytes_max
+    return Output(code=code, stdout=stdout[:bytes_max], stderr=stderr, truncated=truncated)
+
+
+def _limit(pid: int, memory_bytes_max: int) -> None:
+    # From outside and a moment late: what could run between fork and exec cannot be Python where
+    # there are threads. The process has hardly begun by now.
+    if hasattr(resource, "prlimit"):
+        with suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(pid, resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
+
+
+async def _up_to(running: Child, reader: asyncio.StreamReader, bytes_max: int) -> bytes:
+    parts: list[bytes] = []
+    held = 0
+    while data := await reader.read(CHUNK_BYTES):
+        if held <= bytes_max:
+            parts.append(data)
+            held += len(data)
+        if held > bytes_max:
+            running.kill()
+    return b"".join(parts)

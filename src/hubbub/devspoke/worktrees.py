@@ -1,0 +1,101 @@
+"""dev.git, what it changes: worktrees, each a folder of its own for one branch."""
+
+import os
+import stat
+from pathlib import PurePath
+from typing import Annotated
+
+from msgspec import Meta
+
+from hubbub.client import AccessDenied, Conflict, Invalid, NotFound
+from hubbub.devspoke.files import Shape
+from hubbub.devspoke.git import Git, failure
+
+HOME = PurePath(".worktrees")
+"""Below the root, and holds one folder for each worktree."""
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+
+
+class Worktree(Shape, frozen=True, kw_only=True):
+    name: str
+    path: str
+    """From the root; for `path` of the other operations."""
+    branch: str
+    head: str
+    """The commit that is checked out."""
+
+
+class Removed(Shape, frozen=True, kw_only=True):
+    name: str
+
+
+class Worktrees:
+    """Makes and removes worktrees of the repository in the root."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+
+    async def create(self, name: Name, branch: str) -> Worktree:
+        """Check `branch` out into a new worktree; a branch that is missing begins at HEAD."""
+        root = self._git.root
+        with root.folder(PurePath()) as top:
+            await self._git.check(top, ".")
+            await self._check_branch(top, branch)
+            exists = await self._exists(top, branch)
+        # git runs inside the folder that was opened, and is told a bare name: a link that takes
+        # the folder's place now leads it nowhere.
+        with root.folder(HOME, create=True) as home:
+            if _is_there(name, home):
+                raise Conflict("there is such a worktree already", name=name)
+            what = (name, branch) if exists else ("-b", branch, name, "HEAD")
+            await self._git.answer(home, "worktree", "add", "--quiet", *what)
+        with root.folder(HOME / name) as made:
+            head = await self._git.commit(made, "HEAD")
+        return Worktree(name=name, path=str(HOME / name), branch=branch, head=head)
+
+    async def remove(self, name: Name, force: bool = False) -> Removed:
+        """Remove a worktree; its branch stays. With `force` also one that holds changes."""
+        root = self._git.root
+        with root.folder(PurePath()) as top:
+            await self._git.check(top, ".")
+        with root.folder(HOME) as home:
+            if not _is_there(name, home):
+                raise NotFound("there is no such worktree", name=name)
+            forced = ("--force",) if force else ()
+            said = await self._git.run(home, "worktree", "remove", *forced, name)
+        if said.code != 0 and b"modified or untracked" in said.stderr:
+            raise Conflict("the worktree holds changes", name=name)
+        if said.code != 0:
+            raise failure(said)
+        return Removed(name=name)
+
+    async def _check_branch(self, top: int, branch: str) -> None:
+        usable = not branch.startswith("-") and "\0" not in branch
+        if usable:
+            said = await self._git.run(top, "check-ref-format", f"refs/heads/{branch}")
+            usable = said.code == 0
+        if not usable:
+            raise Invalid(
+                "that cannot be a branch",
+                errors=[{"field": "branch", "expected": "a name of a branch", "got": branch[:200]}],
+            )
+
+    async def _exists(self, top: int, branch: str) -> bool:
+        ref = f"refs/heads/{branch}"
+        return (await self._git.run(top, "show-ref", "--verify", "--quiet", ref)).code == 0
+
+
+def _is_there(name: str, home: int) -> bool:
+    """Whether there is a folder of that name.
+
+    Raises:
+        AccessDenied: there is a link.
+    """
+    try:
+        mode = os.stat(name, dir_fd=home, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISLNK(mode):
+        raise AccessDenied("a link where none may be followed", path=str(HOME / name))
+    return True
