@@ -1,0 +1,335 @@
+"""The composition root: settings, database, domains, hub, interfaces. The only place that joins."""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+from anyio.abc import TaskGroup
+from starlette.types import ASGIApp
+
+from hubbub.calls import store as calls_store
+from hubbub.calls.local import LocalLink
+from hubbub.calls.model import HUB, Ask, Reason
+from hubbub.calls.offers import NotOffered
+from hubbub.calls.operations import CallOperations, OperationRemoval
+from hubbub.calls.recorder import CallGraph
+from hubbub.calls.router import Bounds, Router
+from hubbub.calls.waiting import Calls
+from hubbub.calls.watch import Watch
+from hubbub.catalog import store as catalog_store
+from hubbub.catalog.finder import Finder
+from hubbub.catalog.model import Definition, defined
+from hubbub.catalog.operations import OperationOperations, visible
+from hubbub.identity.door import Door
+from hubbub.identity.first import first_key
+from hubbub.identity.operations import AccountOperations, AuditOperations, KeyOperations
+from hubbub.interfaces.guard import Guard, is_loopback
+from hubbub.interfaces.http import HttpDoor
+from hubbub.interfaces.mcp.door import McpDoor
+from hubbub.interfaces.metrics import Metrics
+from hubbub.interfaces.server import bound, listening
+from hubbub.interfaces.web import Parts, web
+from hubbub.interfaces.websocket import WebSocketDoor
+from hubbub.kernel.clock import utc_now
+from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
+from hubbub.kernel.events import Bus
+from hubbub.kernel.groups import every, ungrouped
+from hubbub.operations.context import Caller
+from hubbub.operations.execution import Executor
+from hubbub.operations.operation import Operation, operations_of
+from hubbub.operations.recording import Recorder
+from hubbub.settings import Settings
+from hubbub.spokes import store as spokes_store
+from hubbub.spokes.operations import HubOperations, SpokeOperations
+from hubbub.spokes.presence import BEAT_S, SPOKE, Presence
+from hubbub.storage.database import Database, dialect_of
+from hubbub.storage.migrate import upgrade
+from hubbub.storage.sqlite import SQLiteDatabase, lock
+from hubbub.storage.transaction import WriteTransaction
+
+log = logging.getLogger(__name__)
+
+RETENTION_EVERY_S: Final = 3600.0
+RETENTION_BATCH: Final = 1000
+SAME_NAME_MAX: Final = 100
+RESERVED: Final = frozenset(
+    {"system"}
+    | {
+        domain.namespace
+        for domain in (
+            AccountOperations,
+            KeyOperations,
+            AuditOperations,
+            OperationOperations,
+            CallOperations,
+            HubOperations,
+            SpokeOperations,
+        )
+    }
+)
+"""First segments of namespaces that no spoke may use: the hub's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """A hub with all its rooms."""
+
+    settings: Settings
+    database: Database
+    door: Door
+    router: Router
+    calls: Calls
+    graph: CallGraph
+    presence: Presence
+    metrics: Metrics
+    sockets: WebSocketDoor
+    app: ASGIApp
+    operations: Sequence[Operation]
+    first_key: str | None
+    """The owner's key, if this start made it."""
+
+    async def drain(self) -> None:
+        """Take no more calls, tell everybody, and let what is in flight end, for a while."""
+        self.router.drain()
+        self.sockets.goodbye(retry_after_ms=500)
+        with anyio.move_on_after(self.settings.drain_s):
+            await self.router.quiet()
+        self.router.close(Reason.HUB_RESTART)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[House]:
+    """A hub that is ready: its schema is there, its past is in order, its doors can be opened.
+
+    Raises:
+        HubError: names what stands in the way.
+    """
+    bus = Bus()
+    database = await open_database(settings.database_url, bus)
+    traces = _traces(settings.otlp_endpoint)
+    try:
+        with ungrouped():
+            async with anyio.create_task_group() as tasks:
+                house = await _built(settings, database, bus, tasks, traces)
+                tasks.start_soon(every, BEAT_S, house.presence.beat)
+                tasks.start_soon(every, RETENTION_EVERY_S, partial(_keep, house))
+                async with anyio.create_task_group() as recording:
+                    # It outlives everything that it is to record.
+                    recording.start_soon(house.graph.run)
+                    try:
+                        yield house
+                    finally:
+                        house.router.close()
+                        house.graph.close()
+                tasks.cancel_scope.cancel()
+    finally:
+        for each in traces:
+            await asyncio.to_thread(each.close)
+        await database.close()
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
+    """A hub that listens, and its URL. Leaving the block drains it first."""
+    # The address comes first: a start that fails must not have made a key that nobody was shown.
+    with bound(settings.host, settings.port) as listener:
+        async with (
+            opened(settings) as house,
+            listening(house.app, house.sockets, listener) as url,
+        ):
+            try:
+                yield house, url
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await house.drain()
+                    house.sockets.close()
+
+
+async def open_database(url: str, bus: Bus) -> Database:
+    """The database at its newest schema."""
+    if dialect_of(url) == "sqlite":
+        path = Path(url.removeprefix("sqlite:///"))
+        held = lock(path)
+        try:
+            await asyncio.to_thread(upgrade, url)
+        except BaseException:
+            held.close()
+            raise
+        return SQLiteDatabase(path, bus, held)
+    # The driver comes with an extra, and a hub on SQLite starts sooner without it.
+    try:
+        postgres = importlib.import_module("hubbub.storage.postgres")
+    except ImportError as error:
+        raise Invalid(
+            "PostgreSQL needs the extra `postgres`: pip install 'hubbub[postgres]'",
+            errors=[{"field": "database", "expected": "sqlite:///PATH, without the extra"}],
+        ) from error
+    await asyncio.to_thread(upgrade, url)
+    opened: Database = await postgres.PostgresDatabase.open(url, bus)
+    return opened
+
+
+async def _built(
+    settings: Settings,
+    database: Database,
+    bus: Bus,
+    tasks: TaskGroup,
+    traces: Sequence[Recorder],
+) -> House:
+    graph, watch, metrics = CallGraph(database, settings.record_bytes_max), Watch(), Metrics()
+    router = Router([graph, watch, metrics, *traces], _bounds(settings))
+    calls = Calls(router, _Explain(database))
+    door = Door(database, bus, utc_now)
+    presence = Presence(router, database, utc_now, tasks, RESERVED)
+    operations = _operations(router, watch, presence, Finder(database, bus))
+    rows, key = await database.write(partial(_settle, operations=operations))
+    local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
+    router.offer(local.provider, [(_defined(op, rows), op.spec.id) for op in operations])
+    guard = Guard(settings.host, settings.hosts)
+    sockets = WebSocketDoor(
+        calls=calls,
+        presence=presence,
+        door=door,
+        bus=bus,
+        guard=guard,
+        tasks=tasks,
+        ping_s=settings.ping_s,
+        peer_bytes_max=settings.peer_bytes_max,
+    )
+    http = HttpDoor(calls=calls, door=door, bus=bus)
+    parts = Parts(
+        http=http,
+        mcp=McpDoor(calls=calls, http=http),
+        sockets=sockets,
+        router=router,
+        graph=graph,
+        presence=presence,
+        database=database,
+        metrics=metrics,
+        operations=operations,
+    )
+    return House(
+        settings=settings,
+        database=database,
+        door=door,
+        router=router,
+        calls=calls,
+        graph=graph,
+        presence=presence,
+        metrics=metrics,
+        sockets=sockets,
+        app=web(parts, guard, private=not is_loopback(settings.host)),
+        operations=operations,
+        first_key=key,
+    )
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        timeout_s=settings.call_timeout_s,
+        timeout_s_max=settings.call_timeout_s_max,
+        idle_timeout_s=settings.idle_timeout_s,
+    )
+
+
+def _operations(
+    router: Router, watch: Watch, presence: Presence, finder: Finder
+) -> list[Operation]:
+    """The hub's own operations, of all domains."""
+    domains = (
+        AccountOperations(),
+        KeyOperations(),
+        AuditOperations(),
+        OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router)),
+        CallOperations(router, watch),
+        OperationRemoval(router),
+        HubOperations(presence),
+        SpokeOperations(),
+    )
+    return [operation for domain in domains for operation in operations_of(domain)]
+
+
+def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
+    spec = operation.spec
+    return defined(rows[spec.id], spec, own=True, sensitive=operation.sensitive)
+
+
+def _offered_by_hub(router: Router, operation_id: str) -> bool:
+    offering = router.offers.get(operation_id)
+    return offering is not None and any(p.type == HUB for p in offering.providers)
+
+
+def _meant(router: Router, operation_id: str, caller: Caller) -> str:
+    """The id of the operation that a caller means, who may have used its provider's own name."""
+    identity = caller.identity
+    try:
+        ask = Ask(operation_id=operation_id)
+        offering = router.offers.find(ask, None if identity is None else identity.id)
+    except NotOffered:
+        return operation_id
+    return offering.definition.id
+
+
+async def _settle(
+    tx: WriteTransaction, operations: Sequence[Operation]
+) -> tuple[dict[str, str], str | None]:
+    """Put the past in order, in one transaction: nobody is connected, no call is in flight, the
+    hub's own operations are as this version has them, and somebody is in charge."""
+    now = utc_now()
+    await spokes_store.all_left(tx, now)
+    await catalog_store.deactivate(tx, SPOKE, None, now)
+    closed = await calls_store.close_open(tx, Reason.HUB_RESTART.value, now)
+    if closed:
+        log.warning("%d calls were open when the hub last stopped", closed)
+    stored, _ = await catalog_store.define(tx, [op.spec for op in operations], now)
+    return {id: each.row for id, each in stored.items()}, await first_key(tx, now)
+
+
+def _traces(endpoint: str) -> list[Any]:
+    """The exporter of traces, if there is anybody to export to. It comes with an extra."""
+    if not endpoint:
+        return []
+    try:
+        traces = importlib.import_module("hubbub.interfaces.traces")
+    except ImportError as error:
+        raise Invalid(
+            "traces need the extra `otel`: pip install 'hubbub[otel]'",
+            errors=[{"field": "otlp_endpoint", "expected": "nothing, without the extra"}],
+        ) from error
+    return [traces.exported(endpoint)]
+
+
+class _Explain:
+    """What the catalogue says of operations that nobody offers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self, error: HubError, operation_id: str, caller: Caller) -> HubError:
+        async with self._database.reading() as tx:
+            found = await catalog_store.by_ids(tx, [operation_id])
+            if not found:
+                found = await catalog_store.by_own_name(tx, operation_id, SAME_NAME_MAX)
+        if any(visible(stored, caller) for stored in found):
+            return NoProvider(error.message, **error.details)
+        return OperationNotFound(f"no operation {operation_id}", operation=operation_id)
+
+
+async def _keep(house: House) -> None:
+    """Delete what is older than it is to be kept, a little at a time."""
+    days = house.settings.call_retention_days
+    if not days:
+        return
+    before = utc_now() - timedelta(days=days)
+    delete: Any = partial(calls_store.delete_before, before=before, limit=RETENTION_BATCH)
+    deleted = RETENTION_BATCH
+    while deleted == RETENTION_BATCH:
+        deleted = await house.database.write(delete)

@@ -1,0 +1,1 @@
+"""The ways in. Each is made from the operations and adds none."""

@@ -1,0 +1,67 @@
+"""How a failure reads on standard error, and the exit code that goes with it."""
+
+import json
+from typing import Any
+
+import click
+
+from hubbub.kernel.errors import Aborted, HubError, Invalid, meaning
+
+STOPPED = Aborted("stopped")
+
+
+def tell(error: HubError, *, as_json: bool) -> int:
+    """Print an error; its exit code."""
+    click.echo(document(error) if as_json else text(error), err=True)
+    return meaning(error.name).exit
+
+
+def tell_usage(error: click.ClickException, *, as_json: bool) -> int:
+    """Print how a command was misused; the exit code."""
+    if as_json:
+        click.echo(document(Invalid(error.format_message())), err=True)
+    else:
+        error.show()
+    return error.exit_code
+
+
+def document(error: HubError) -> str:
+    """As HTTP answers it."""
+    body = {"code": error.name, "message": error.message, "details": error.details}
+    return json.dumps({"error": body}, default=str, ensure_ascii=False)
+
+
+def text(error: HubError) -> str:
+    """One line, and one more for each field that does not fit."""
+    details = dict(error.details)
+    fields = details.pop("errors", ())
+    head = (
+        f"{click.style(error.name, fg='red', bold=True)}: {error.message}{_aside(error, details)}"
+    )
+    if not isinstance(fields, list | tuple):
+        return head
+    return "\n".join([head, *(_field(each) for each in fields if not _said(each, error.message))])
+
+
+def _aside(error: HubError, details: dict[str, Any]) -> str:
+    """The details that the message does not mention, in brackets."""
+    told = [
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, default=str)}"
+        for name, value in details.items()
+        if value not in ("", None) and str(value) not in error.message
+    ]
+    return click.style(f" ({', '.join(told)})", dim=True) if told else ""
+
+
+def _said(field: Any, message: str) -> bool:
+    return isinstance(field, dict) and f"{field.get('field')}: expected" in message
+
+
+def _field(error: Any) -> str:
+    if not isinstance(error, dict):
+        return f"  {error}"
+    name = click.style(error.get("field") or "input", bold=True)
+    expected = error.get("expected", "something else")
+    if "got" in error:
+        return f"  {name}: expected {expected}, got {json.dumps(error['got'], default=str)}"
+    return f"  {name}: {expected}"  # a validator's own sentence, more often than not
