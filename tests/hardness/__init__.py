@@ -1,0 +1,1 @@
+"""What the hub is put through: killed, stormed, stalled, lied to, left half open."""
