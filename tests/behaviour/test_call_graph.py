@@ -139,6 +139,21 @@ async def test_an_input_or_an_output_that_is_large_leaves_its_size(serve):
             assert seen["output"] == kept
 
 
+async def test_an_error_that_is_large_leaves_its_size(serve):
+    async with serve(record_bytes_max=100) as hub:
+        spoke = await hub.spoke("laptop", READ)
+        for text, kept in (("x" * 80, {"why": "x" * 80}), ("x" * 99, {"$omitted": {"bytes": 109}})):
+            asking = await asks(await hub.connect(), "dev.fs.read")
+            asked = await spoke.asked()
+            await spoke.fail(asked, "ODD", text * 100, why=text)
+            with pytest.raises(DomainError) as failed:
+                await asking
+            assert (failed.value.message, failed.value.details) == (text * 100, {"why": text})
+            error = (await recorded(hub.door(), asked["requestId"]))["error"]
+            assert (error["code"], error["details"]) == ("ODD", kept)
+            assert error["message"] == (text * 100)[:1000]
+
+
 async def test_what_an_operation_keeps_to_itself_is_not_recorded(hub, call):
     made = await call("apiKey.create", name="laptop")
     assert made["secret"]

@@ -1,20 +1,20 @@
 """Statements about the call graph."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
-from sqlalchemy import Select, and_, delete, func, or_, select, type_coerce, update
+from sqlalchemy import Select, and_, bindparam, delete, func, or_, select, type_coerce, update
 
 from hubbub.calls.tables import call_graph_edges, call_graph_nodes
 from hubbub.catalog.model import REMOVED
 from hubbub.catalog.tables import operations
 from hubbub.identity.tables import accounts
 from hubbub.kernel.errors import HubError, NotFound
-from hubbub.operations.recording import CallRecord, Status
+from hubbub.operations.recording import CallRecord
 from hubbub.protocol.codec import encode
 from hubbub.storage.statements import Row
 from hubbub.storage.transaction import Transaction, WriteTransaction
@@ -31,9 +31,14 @@ COLUMNS: Final = (
 CHANGING: Final = (
     "status", "output", "error", "metadata", "started_at", "completed_at", "updated_at",
 )  # fmt: skip
+MESSAGE_CHARS_MAX: Final = 1000
 EDGE_COLUMNS: Final = ("id", "source_id", "target_id", "edge_type", "created_at", "updated_at")
 
-# PostgreSQL keeps no NUL in a text and no number of more than some digits.
+CHANGE: Final = (
+    update(nodes)
+    .where(nodes.c.id == bindparam("node"))
+    .values({name: bindparam(name) for name in CHANGING})
+)
 
 
 class CallRow(msgspec.Struct, frozen=True):
@@ -41,9 +46,9 @@ class CallRow(msgspec.Struct, frozen=True):
 
     id: str
     parent_id: str | None
-    status: Status
-    new: bool
-    """Whether the graph does not have it yet."""
+    ended: bool
+    bytes: int
+    """About how large it is: what was said, and what went wrong."""
     values: tuple[object, ...]
     """In the order of `COLUMNS`."""
 
@@ -82,11 +87,14 @@ def call_row(call: CallRecord, bytes_max: int) -> CallRow:
     started_at = created_at if call.started_ns == call.created_ns else _moment(call.started_ns)
     ended_at = _moment(call.ended_ns)
     hidden = call.sensitive
+    input = None if hidden else _bounded(call.input, bytes_max)
+    output = None if hidden else _bounded(call.output, bytes_max)
+    error = None if call.error is None else _error(call.error, bytes_max, hidden=hidden)
     return CallRow(
         call.id,
         call.parent_id,
-        call.status,
-        call.written is None,
+        ended_at is not None,
+        _size(input) + _size(output) + _size(error),
         (
             call.id,
             call.id,
@@ -95,9 +103,9 @@ def call_row(call: CallRecord, bytes_max: int) -> CallRow:
             None if identity is None else call.caller.identity_json,
             None if identity is None else identity.id,
             call.status,
-            None if hidden else _bounded(call.input, bytes_max),
-            None if hidden else _bounded(call.output, bytes_max),
-            None if call.error is None else _error(call.error, hidden=hidden),
+            input,
+            output,
+            error,
             {"provider": call.provider_id, "answers": call.answers},
             created_at,
             started_at,
@@ -107,13 +115,14 @@ def call_row(call: CallRecord, bytes_max: int) -> CallRow:
     )
 
 
-async def write(tx: WriteTransaction, rows: Sequence[CallRow]) -> None:
-    """Insert the calls that are new, and bring the others up to date."""
-    await tx.insert_many(nodes, COLUMNS, [row.values for row in rows if row.new])
-    for row in rows:
-        if not row.new:
-            await tx.execute(update(nodes).where(nodes.c.id == row.id).values(row.changing))
-    led = [row.edge for row in rows if row.new and row.parent_id is not None]
+async def write(tx: WriteTransaction, rows: Sequence[CallRow], known: Container[str]) -> None:
+    """Insert the calls that are not `known`, and bring the others up to date."""
+    new = [row for row in rows if row.id not in known]
+    await tx.insert_many(nodes, COLUMNS, [row.values for row in new])
+    await tx.execute_many(
+        CHANGE, [{"node": row.id, **row.changing} for row in rows if row.id in known]
+    )
+    led = [row.edge for row in new if row.parent_id is not None]
     await tx.insert_many(edges, EDGE_COLUMNS, led, missing_only=True)
 
 
@@ -128,7 +137,7 @@ async def write_uprooted(tx: WriteTransaction, row: CallRow) -> None:
     if not await tx.execute(select(accounts.c.id).where(accounts.c.id == owner)):
         values["caller_account_id"] = None
     await tx.insert_many(nodes, COLUMNS, [tuple(values.values())], missing_only=True)
-    await tx.execute(update(nodes).where(nodes.c.id == row.id).values(row.changing))
+    await tx.execute(CHANGE, node=row.id, **row.changing)
     if await tx.execute(select(nodes.c.id).where(nodes.c.id == row.parent_id)):
         await tx.insert_many(edges, EDGE_COLUMNS, [row.edge], missing_only=True)
 
@@ -318,15 +327,23 @@ def _moment(ns: int) -> datetime | None:
     return datetime.fromtimestamp(ns / 1e9, UTC) if ns else None
 
 
+def _size(raw: Raw | bytes | None) -> int:
+    return 0 if raw is None else memoryview(raw).nbytes
+
+
 def _bounded(raw: Raw | bytes | None, bytes_max: int) -> Raw | bytes | None:
     """A value as it was, or a note of how big it was."""
-    if raw is None:
-        return None
-    size = memoryview(raw).nbytes
-    return raw if size <= bytes_max else encode({"$omitted": {"bytes": size}})
+    size = _size(raw)
+    return raw if size <= bytes_max else encode(_omitted(size))
 
 
-def _error(error: HubError, *, hidden: bool) -> bytes:
+def _error(error: HubError, bytes_max: int, *, hidden: bool) -> bytes:
     # What is wrong with an input quotes it.
-    details = {} if hidden else error.details
-    return encode({"code": error.name, "message": error.message, "details": details})
+    details = encode({} if hidden else error.details)
+    kept = Raw(details) if len(details) <= bytes_max else _omitted(len(details))
+    message = error.message[:MESSAGE_CHARS_MAX]
+    return encode({"code": error.name, "message": message, "details": kept})
+
+
+def _omitted(size: int) -> dict[str, object]:
+    return {"$omitted": {"bytes": size}}

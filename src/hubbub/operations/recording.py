@@ -30,7 +30,6 @@ class CallRecord:
         "sensitive",
         "started_ns",
         "status",
-        "written",
     )
 
     def __init__(
@@ -60,14 +59,14 @@ class CallRecord:
         self.error: HubError | None = None
         self.answers = 0
         self.provider_id: str | None = None
-        self.written: Status | None = None  # as the call graph has it; None where it does not yet
 
 
 class Recorder(Protocol):
     """Keeps account of calls. Called on the busiest path: it returns at once and never fails."""
 
-    behind: bool
-    """Whether it has so much to write that no more calls should begin."""
+    @property
+    def behind(self) -> bool:
+        """Whether it has so much to write that no more calls should begin."""
 
     def began(self, call: CallRecord) -> None:
         """The call was accepted, or refused: `ended` tells."""
