@@ -113,7 +113,9 @@ class Offered:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
-@pytest.fixture(scope="session")
+# Not for longer than one module: its thread pings with Python's one source of chance, and
+# Hypothesis, in other tests, does not bear that anybody else draws from it.
+@pytest.fixture(scope="module")
 def _offered(served) -> Iterator[Offered]:
     seen = Offered()
     spoke = _spoke(seen)
