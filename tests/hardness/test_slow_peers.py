@@ -13,8 +13,10 @@ pytestmark = pytest.mark.slow
 MIB = 1024 * 1024
 BUDGET = 512 * 1024
 MUCH = {"text": "x" * 32 * 1024}
-ROUNDS = 8
-WARM = 4  # rounds after which nothing may grow any more
+ROUNDS = 12
+# Rounds after which nothing may grow any more. Each has 13 MiB of answers on their way at once, so
+# it takes some until the allocator of each thread has seen the most that it will hold.
+WARM = 8
 
 
 class Neighbours:
