@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import asyncio
+import signal
 from contextlib import asynccontextmanager
 from functools import partial
 from types import ModuleType
@@ -38,6 +39,17 @@ def brisk_ends():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn.server, "asyncio", hasty)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """A shell starts what runs in its background deaf to Ctrl-C, and that is passed on: here too,
+    the programs that tests start and interrupt must hear it."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
