@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from hubbub.interfaces.cli.foreign import harmless
 from hubbub.kernel.errors import Aborted, HubError, Invalid, meaning
 
 STOPPED = Aborted("stopped")
@@ -35,9 +36,8 @@ def text(error: HubError) -> str:
     """One line, and one more for each field that does not fit."""
     details = dict(error.details)
     fields = details.pop("errors", ())
-    head = (
-        f"{click.style(error.name, fg='red', bold=True)}: {error.message}{_aside(error, details)}"
-    )
+    code = click.style(harmless(error.name), fg="red", bold=True)
+    head = f"{code}: {harmless(error.message)}{_aside(error, details)}"
     if not isinstance(fields, list | tuple):
         return head
     return "\n".join([head, *(_field(each) for each in fields if not _said(each, error.message))])
@@ -50,7 +50,7 @@ def _aside(error: HubError, details: dict[str, Any]) -> str:
         for name, value in details.items()
         if value not in ("", None) and str(value) not in error.message
     ]
-    return click.style(f" ({', '.join(told)})", dim=True) if told else ""
+    return click.style(harmless(f" ({', '.join(told)})"), dim=True) if told else ""
 
 
 def _said(field: Any, message: str) -> bool:
@@ -59,9 +59,9 @@ def _said(field: Any, message: str) -> bool:
 
 def _field(error: Any) -> str:
     if not isinstance(error, dict):
-        return f"  {error}"
-    name = click.style(error.get("field") or "input", bold=True)
-    expected = error.get("expected", "something else")
+        return harmless(f"  {error}")
+    name = click.style(harmless(str(error.get("field") or "input")), bold=True)
+    expected = harmless(str(error.get("expected", "something else")))
     if "got" in error:
         return f"  {name}: expected {expected}, got {json.dumps(error['got'], default=str)}"
     return f"  {name}: {expected}"  # a validator's own sentence, more often than not
