@@ -1,6 +1,5 @@
 """`hubbub call`: one operation, by its id."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def _read(source: str | None) -> dict[str, Any]:
     if source is None:
         return {}
     try:
-        value = json.loads(_text(source))
+        value = inputs.read(_text(source))
     except (OSError, ValueError) as error:
         raise _invalid(f"JSON, @FILE or - for standard input: {error}") from error
     if not isinstance(value, dict):

@@ -9,6 +9,9 @@ from hubbub.interfaces.cli.foreign import harmless
 from hubbub.kernel.errors import Aborted, HubError, Invalid, meaning
 
 STOPPED = Aborted("stopped")
+NO_TEXT = Invalid(
+    "what was typed is no text", errors=[{"field": "input", "expected": "text in UTF-8"}]
+)
 
 
 def tell(error: HubError, *, as_json: bool) -> int:
@@ -20,10 +23,23 @@ def tell(error: HubError, *, as_json: bool) -> int:
 def tell_usage(error: click.ClickException, *, as_json: bool) -> int:
     """Print how a command was misused; the exit code."""
     if as_json:
-        click.echo(document(Invalid(error.format_message())), err=True)
+        click.echo(document(_invalid(error)), err=True)
     else:
         error.show()
     return error.exit_code
+
+
+def _invalid(error: click.ClickException) -> Invalid:
+    """A misuse, and what is at fault where that is one option or argument."""
+    message = error.format_message()
+    match error:
+        case click.BadParameter(param=click.Parameter() as param):
+            field, expected = param.opts[0], error.message or "a value"
+        case click.NoSuchOption(option_name=field):
+            expected = "an option that there is"
+        case _:
+            return Invalid(message)
+    return Invalid(message, errors=[{"field": field, "expected": expected}])
 
 
 def document(error: HubError) -> str:
