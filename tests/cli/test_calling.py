@@ -53,6 +53,10 @@ def test_a_stream_prints_a_line_for_each_answer(offered, cli):
         (("call", "test.kit.echo", "text=\udcff"), "VALIDATION_ERROR", 2),
         (("find", "\udcff"), "VALIDATION_ERROR", 2),
         (("call", "test.kit.wait", "--timeout", "0.05"), "TIMEOUT", 124),
+        *(
+            (("call", "test.kit.echo", "--timeout", end), "VALIDATION_ERROR", 2)
+            for end in ("0", "-1", "nan", "inf", "soon")
+        ),
         (("find",), "VALIDATION_ERROR", 2),
         (("calls", "tree", "none"), "NOT_FOUND", 3),
     ],
