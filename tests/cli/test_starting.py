@@ -93,3 +93,5 @@ def test_completion_is_printed_for_each_shell(shell):
     done = CliRunner().invoke(root, ["completion", shell])
     assert done.exit_code == 0
     assert "_HUBBUB_COMPLETE" in done.stdout
+    told = json.loads(CliRunner().invoke(root, ["completion", shell, "--json"]).stdout)
+    assert told == {"shell": shell, "script": done.stdout.removesuffix("\n")}

@@ -109,7 +109,7 @@ def wide(console: Console) -> bool:
 
 def summary(description: str) -> str:
     """The first paragraph of a description, on one line."""
-    return " ".join(description.partition("\n\n")[0].split())
+    return harmless(" ".join(description.partition("\n\n")[0].split()))
 
 
 def status(word: str, *, brief: bool = False) -> Text:
