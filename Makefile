@@ -3,7 +3,7 @@
 .PHONY: help demo test quick check fmt bench shape docs pictures lock
 
 help: ## Print this
-	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 \t/p' Makefile | expand -t 18
 
 demo: ## See the hub at work
 	./hub demo

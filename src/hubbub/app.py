@@ -165,13 +165,7 @@ async def open_database(url: str, bus: Bus) -> Database:
             raise
         return SQLiteDatabase(path, bus, held)
     # The driver comes with an extra, and a hub on SQLite starts sooner without it.
-    try:
-        postgres = importlib.import_module("hubbub.storage.postgres")
-    except ImportError as error:
-        raise Invalid(
-            "PostgreSQL needs the extra `postgres`: pip install 'hubbub[postgres]'",
-            errors=[{"field": "database", "expected": "sqlite:///PATH, without the extra"}],
-        ) from error
+    postgres = importlib.import_module("hubbub.storage.postgres")
     await asyncio.to_thread(upgrade, url)
     opened: Database = await postgres.PostgresDatabase.open(url, bus)
     return opened

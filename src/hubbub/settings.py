@@ -18,7 +18,11 @@ PREFIX: Final = "HUBBUB_"
 
 LEVELS: Final = "(?i)^(debug|info|warning|error|critical)$"
 
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+# Far beyond what anybody means, and within what clocks and calendars can still count.
+S_MAX: Final = 1_000_000_000
+DAYS_MAX: Final = 100_000
+
+Positive = Annotated[float, msgspec.Meta(gt=0, le=S_MAX)]
 
 
 def home() -> Path:
@@ -48,13 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a subscription may be silent whose caller does not say."""
     record_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 65536
     """Inputs and outputs beyond this leave only their size in the call graph."""
-    call_retention_days: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    call_retention_days: Annotated[float, msgspec.Meta(ge=0, le=DAYS_MAX)] = 30.0
     """Ended calls older than this are deleted; 0 keeps them all."""
     ping_s: Positive = 15.0
     """A peer that was silent for this long is pinged, and cut off after as long again."""
     peer_bytes_max: Annotated[int, msgspec.Meta(ge=65536)] = 8 * 1024 * 1024
     """What may wait for one connection before it is cut off."""
-    drain_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    drain_s: Annotated[float, msgspec.Meta(ge=0, le=S_MAX)] = 10.0
     """How long calls in flight may take to end when the hub stops."""
     otlp_endpoint: str = ""
     """Where traces go, such as `http://127.0.0.1:4318/v1/traces`; none by default."""
@@ -86,11 +90,7 @@ def load(
         if unknown:
             raise _invalid(unknown[0], f"one of {', '.join(get_type_hints(Settings))}") from error
         expected, _, field = str(error).removeprefix("Expected ").partition(" - at ")
-        name = field.strip("`").removeprefix("$.")
-        if not name:
-            _, name, _ = expected.split("`")  # "Object contains unknown field `prot`"
-            expected = "a setting that there is"
-        raise _invalid(name, expected) from error
+        raise _invalid(field.strip("`").removeprefix("$."), expected) from error
 
 
 def _from_file(file: Path | None) -> dict[str, object]:
@@ -121,7 +121,9 @@ def _listed(value: str) -> list[str]:
 def _check_address(field: str, url: str) -> None:
     try:
         parts = urlsplit(url)
-        secret = parts.password or "password" in parse_qs(parts.query, keep_blank_values=True)
+        named = parse_qs(parts.query, keep_blank_values=True)
+        # Of the server, or of a client's certificate: `sslpassword`.
+        secret = parts.password or any("password" in name.lower() for name in named)
     except ValueError as error:
         raise _invalid(f"{PREFIX}{field.upper()}", f"an address: {error}") from error
     if secret:

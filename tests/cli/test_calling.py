@@ -49,7 +49,14 @@ def test_a_stream_prints_a_line_for_each_answer(offered, cli):
         (("call", "call.get", "id=none"), "NOT_FOUND", 3),
         (("call", "account.create", "email=owner@localhost"), "CONFLICT", 6),
         (("call", "test.kit.echo", "--input", "[]"), "VALIDATION_ERROR", 2),
+        (("call", "test.kit.echo", "--input", "[" * 20_000), "VALIDATION_ERROR", 2),
+        (("call", "test.kit.echo", "text=\udcff"), "VALIDATION_ERROR", 2),
+        (("find", "\udcff"), "VALIDATION_ERROR", 2),
         (("call", "test.kit.wait", "--timeout", "0.05"), "TIMEOUT", 124),
+        *(
+            (("call", "test.kit.echo", "--timeout", end), "VALIDATION_ERROR", 2)
+            for end in ("0", "-1", "nan", "inf", "soon")
+        ),
         (("find",), "VALIDATION_ERROR", 2),
         (("calls", "tree", "none"), "NOT_FOUND", 3),
     ],

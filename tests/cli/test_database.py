@@ -73,6 +73,13 @@ def test_a_look_at_a_database_that_is_not_there_makes_none(db, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_copy_that_cannot_be_written_is_the_targets_fault(db, file, tmp_path):
+    done = db("backup", "--database", f"sqlite:///{file}", str(tmp_path / "none" / "copy"))
+    error = json.loads(done.stderr)["error"]
+    assert (done.exit_code, error["code"]) == (2, "VALIDATION_ERROR")
+    assert [each["field"] for each in error["details"]["errors"]] == ["target"]
+
+
 def test_a_file_that_is_no_database_is_said_to_be_none(db, tmp_path):
     (tmp_path / "text").write_text("This is no database, and long enough to be seen as none.")
     assert db("check", "--database", f"sqlite:///{tmp_path / 'text'}").exit_code == 5

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from hubbub.interfaces.cli import root
 from hubbub.interfaces.cli.demo import story
+from hubbub.interfaces.cli.demo.telling import Ending, teller
 from tests.cli.conftest import ended, environment, start
 
 pytestmark = pytest.mark.slow
@@ -86,6 +87,15 @@ def test_it_is_left_running_until_it_is_told_to_stop(shown):
     process.send_signal(signal.SIGINT)
     assert ended(process)[0] == 0
     assert_nothing_left(shown, out)
+
+
+def test_a_command_to_be_copied_is_whole_however_narrow_the_screen(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("COLUMNS", "40")
+    ending = Ending(
+        url="http://127.0.0.1:4820", key_file=tmp_path / "key", trees=[], stats=[], spokes={}
+    )
+    teller(as_json=False).ended(ending)
+    assert f"login http://127.0.0.1:4820 <{tmp_path / 'key'} " in capsys.readouterr().out
 
 
 def test_a_step_that_fails_is_named_and_all_is_cleaned_up(shown, monkeypatch):

@@ -46,6 +46,8 @@ SCHEMA = {
         (["anything=3"], {"anything": 3}),
         (["anything=three"], {"anything": "three"}),
         (["unknown=[1]"], {"unknown": [1]}),
+        (["unknown=NaN"], {"unknown": "NaN"}),
+        (["unknown=" + "[" * 20_000], {"unknown": "[" * 20_000}),
     ],
 )
 def test_a_value_is_read_as_its_field_has_it(pairs, fields):
@@ -87,6 +89,7 @@ def test_flags_become_the_input(words, fields):
         ["--text", "a", "--count", "many"],
         ["--text", "a", "--level", "middle"],
         ["--text", "a", "--spot", "{"],
+        ["--text", "a", "--spot", "[" * 20_000],
     ],
 )
 def test_flags_that_do_not_fit_are_refused_before_anything_is_sent(words):

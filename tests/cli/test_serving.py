@@ -37,15 +37,29 @@ def test_the_first_start_makes_a_key_saves_it_and_shows_it_once(tmp_path, databa
         assert second["key"] is None
 
 
-def test_a_hub_on_sqlite_starts_without_any_extra(tmp_path):
+@pytest.fixture
+def bare(tmp_path):
+    """Runs a command where none of the extras is installed."""
     extras = ("asyncpg", "greenlet", "opentelemetry")
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys\nsys.modules.update(dict.fromkeys({extras!r}))"
     )
+    return lambda *words: start(tmp_path, *words, PYTHONPATH=str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "words", [("serve", "--port", "0"), ("db", "check"), ("db", "migrate"), ("db", "key")]
+)
+def test_every_command_says_alike_which_extra_a_database_needs(bare, words):
+    code, _, err = ended(bare(*words, "--json", "--database", "postgresql://127.0.0.1:9/hub"))
+    error = json.loads(err)["error"]
+    assert (code, error["code"]) == (2, "VALIDATION_ERROR")
+    assert [each["field"] for each in error["details"]["errors"]] == ["database"]
+
+
+def test_a_hub_on_sqlite_starts_without_any_extra(bare, tmp_path):
     url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
-    process = start(
-        tmp_path, "serve", "--port", "0", "--json", "--database", url, PYTHONPATH=str(tmp_path)
-    )
+    process = bare("serve", "--port", "0", "--json", "--database", url)
     assert process.stdout is not None
     told = process.stdout.readline()
     process.terminate()

@@ -1,5 +1,7 @@
 """The command line starts fast, and says what it can do."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -55,8 +57,41 @@ def test_an_unknown_command_is_refused_with_the_place_where_operations_are():
     assert "hubbub do account" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (["serve", "--port", "high"], "--port"),
+        (["serve", "--config", "none.toml"], "--config"),
+        (["serve", "--prot", "1"], "--prot"),
+        (["spoke", "dev"], "--root"),
+        (["db", "backup"], "target"),
+        (["completion", "tcsh"], "shell"),
+    ],
+)
+def test_programs_are_told_which_option_is_at_fault(words, field):
+    done = CliRunner().invoke(root, [*words, "--json"])
+    error = json.loads(done.stderr)["error"]
+    assert (done.exit_code, error["code"]) == (2, "VALIDATION_ERROR")
+    assert [(each["field"], each["expected"] != "") for each in error["details"]["errors"]] == [
+        (field, True)
+    ]
+
+
+def test_a_terminal_that_knows_no_ticks_is_told_all_the_same():
+    done = subprocess.run(
+        [sys.executable, "-m", "hubbub", "doctor"],
+        env={"PATH": os.environ["PATH"], "HOME": "/nowhere", "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("? settings")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_for_each_shell(shell):
     done = CliRunner().invoke(root, ["completion", shell])
     assert done.exit_code == 0
     assert "_HUBBUB_COMPLETE" in done.stdout
+    told = json.loads(CliRunner().invoke(root, ["completion", shell, "--json"]).stdout)
+    assert told == {"shell": shell, "script": done.stdout.removesuffix("\n")}

@@ -86,6 +86,10 @@ def test_no_names_are_no_names():
         ("host", 5),
         ("log_level", "loud"),
         ("ping_s", 0),
+        ("ping_s", 1e300),
+        ("call_timeout_s", 1e300),
+        ("call_retention_days", 1e300),
+        ("drain_s", 1e300),
     ],
 )
 def test_a_value_that_does_not_fit_names_its_setting(toml, name, value):
@@ -116,6 +120,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, toml):
         "postgres://:secret@db/hubbub",
         "postgresql://hub@db/hubbub?password=secret",
         "postgresql://hub@db/hubbub?sslmode=require&password=secret",
+        "postgresql://hub@db/hubbub?sslpassword=secret",
     ],
 )
 def test_a_password_is_not_taken_from_the_environment_and_not_repeated(url, toml):
@@ -124,6 +129,16 @@ def test_a_password_is_not_taken_from_the_environment_and_not_repeated(url, toml
     assert [error["field"] for error in refused.value.details["errors"]] == ["HUBBUB_DATABASE"]
     assert "secret" not in f"{refused.value} {refused.value.details}"
     assert load(toml(f'database = "{url}"'), {}).database == url
+
+
+def test_a_password_for_where_traces_go_is_not_taken_from_the_environment_either():
+    said = {"HUBBUB_OTLP_ENDPOINT": "https://me:secret@host/v1/traces"}
+    assert field(environment=said) == "HUBBUB_OTLP_ENDPOINT"
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_no_time_is_without_end(toml, value):
+    assert field(file=toml(f"call_timeout_s = {value}")) == "call_timeout_s"
 
 
 def test_an_address_that_is_none_is_named():

@@ -1,5 +1,6 @@
 """The command line. It starts fast: what a command needs is loaded when that command is run."""
 
+import io
 import os
 import sys
 from typing import Any, Final, NoReturn
@@ -58,6 +59,8 @@ class Root(LazyGroup):
             code = failures.tell(failures.STOPPED, as_json=as_json)
         except click.ClickException as error:
             code = failures.tell_usage(error, as_json=as_json)
+        except UnicodeEncodeError:  # what the shell handed over was no text, and cannot be sent
+            code = failures.tell(failures.NO_TEXT, as_json=as_json)
         sys.exit(code if isinstance(code, int) else 0)
 
     def resolve_command(
@@ -80,4 +83,7 @@ def root(ctx: click.Context) -> None:
 
 def main() -> NoReturn:
     """The entry point."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that knows no ticks and trees gets question marks in their place.
+        sys.stdout.reconfigure(errors="replace")
     root.main()

@@ -1,6 +1,5 @@
 """`hubbub call`: one operation, by its id."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,14 @@ from hubbub.interfaces.cli.operations import spec_of
 from hubbub.interfaces.cli.performing import Wanted, perform
 from hubbub.interfaces.cli.session import current
 from hubbub.kernel.errors import Invalid
+from hubbub.settings import S_MAX
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    # Said so that it holds of `nan` too, which is neither less nor more than anything.
+    if value is not None and not 0 < value <= S_MAX:
+        raise click.BadParameter(f"{value:g} is not more than 0 and at most {S_MAX:,}", ctx, param)
+    return value
 
 
 @click.command(cls=Command)
@@ -26,7 +33,8 @@ from hubbub.kernel.errors import Invalid
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
+    callback=_seconds,
     metavar="SECONDS",
     help="How long to wait for the answer, a minute by default, or between answers of a stream.",
 )
@@ -72,7 +80,7 @@ def _read(source: str | None) -> dict[str, Any]:
     if source is None:
         return {}
     try:
-        value = json.loads(_text(source))
+        value = inputs.read(_text(source))
     except (OSError, ValueError) as error:
         raise _invalid(f"JSON, @FILE or - for standard input: {error}") from error
     if not isinstance(value, dict):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from hubbub.interfaces.cli.foreign import harmless
 from hubbub.interfaces.cli.session import Session
 
 COMPLETE: Final = "_HUBBUB_COMPLETE"
@@ -83,6 +84,9 @@ class Command(click.Command):
         taken = {option for param in self.params for option in param.opts}
         self.params += [each for each in shared_options() if taken.isdisjoint(each.opts)]
 
+    def get_help(self, ctx: click.Context) -> str:
+        return harmless(super().get_help(ctx))
+
 
 class Group(click.Group):
     """A group whose commands have the shared options."""
@@ -92,6 +96,9 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += shared_options()
+
+    def get_help(self, ctx: click.Context) -> str:
+        return harmless(super().get_help(ctx))
 
 
 class LazyGroup(Group):

@@ -1,6 +1,7 @@
 """Completion in the shell. Names of operations come from the hub, if it answers at once."""
 
 import asyncio
+import json
 from importlib import import_module
 from typing import Any, Final
 
@@ -8,8 +9,9 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from hubbub.interfaces.cli.commands import COMPLETE, Command
+from hubbub.interfaces.cli.foreign import harmless
 from hubbub.interfaces.cli.names import own_name
-from hubbub.interfaces.cli.session import Session
+from hubbub.interfaces.cli.session import Session, current
 
 ANSWER_S: Final = 0.5
 
@@ -25,7 +27,7 @@ class OperationName(click.ParamType[str]):
         root, dot, _ = incomplete.partition(".")
         # A spoke's operation is offered as people type it, without the spoke's id.
         found = {
-            own_name(each["id"]): each["description"].partition("\n")[0]
+            own_name(each["id"]): harmless(each["description"].partition("\n")[0])
             for each in known(ctx.ensure_object(Session), root if dot else None)
             if own_name(each["id"]).startswith(incomplete)
         }
@@ -65,4 +67,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None  # click has all three
     root = ctx.find_root()
-    click.echo(kind(root.command, {}, "hubbub", COMPLETE).source())
+    script = kind(root.command, {}, "hubbub", COMPLETE).source()
+    click.echo(json.dumps({"shell": shell, "script": script}) if current().json else script)

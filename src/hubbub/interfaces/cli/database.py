@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from hubbub.kernel.errors import HubError, Unavailable
+from hubbub.kernel.errors import HubError, Invalid, Unavailable
 
 
 @contextmanager
@@ -22,7 +22,10 @@ def opening(url: str) -> Iterator[None]:
     except HubError:
         raise
     except ModuleNotFoundError as error:
-        raise Unavailable("PostgreSQL needs more: pip install 'hubbub[postgres]'") from error
+        raise Invalid(
+            "PostgreSQL needs the extra `postgres`: pip install 'hubbub[postgres]'",
+            errors=[{"field": "database", "expected": "sqlite:///PATH, without the extra"}],
+        ) from error
     except (OSError, sqlite3.Error, SQLAlchemyError) as error:
         raise _unopened(url, error) from error
     except Exception as error:

@@ -22,7 +22,7 @@ from hubbub.interfaces.cli.database import opening, password, shown
 from hubbub.interfaces.cli.options import database_options
 from hubbub.interfaces.cli.session import current
 from hubbub.kernel.clock import utc_now
-from hubbub.kernel.errors import Conflict, NotFound, Unavailable
+from hubbub.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from hubbub.kernel.events import Bus
 from hubbub.settings import load
 from hubbub.storage.database import dialect_of
@@ -204,6 +204,12 @@ def _new_file(target: Path) -> Iterator[Path]:
     try:
         # It holds who may do what: for nobody else to read.
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise Invalid(
+            f"{target} cannot be written",
+            errors=[{"field": "target", "expected": f"a file that can be made: {error.strerror}"}],
+        ) from error
+    try:
         yield part
         _publish(part, target)
     finally:

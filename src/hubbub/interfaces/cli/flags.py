@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from hubbub.interfaces.cli.inputs import choices_of, kinds_of, resolved
+from hubbub.interfaces.cli.inputs import choices_of, kinds_of, read, resolved
 
 NUMBERS: Final[Mapping[str, click.ParamType[Any, Any]]] = {
     "integer": click.INT,
@@ -24,7 +24,7 @@ class Json(click.ParamType[Any]):
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value)
+            return read(value)
         except ValueError as error:
             self.fail(f"{value!r} is not JSON: {error}", param, ctx)
 

@@ -1,10 +1,12 @@
 """The input of a call from what was typed: text, made what the operation's schema wants. No I/O."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from hubbub.kernel.errors import Invalid
+from hubbub.protocol.codec import UNREADABLE
 
 DEPTH_MAX: Final = 10
 NOT_TEXT: Final = frozenset({"integer", "number", "boolean", "object", "array"})
@@ -35,9 +37,21 @@ def value_of(text: str, kinds: frozenset[str]) -> Any:
     if kinds and not kinds & NOT_TEXT:
         return text
     try:
-        return json.loads(text)
+        return read(text)
     except ValueError:
         return text
+
+
+def read(text: str) -> Any:
+    """A value of JSON, as the hub would read it.
+
+    Raises:
+        ValueError: it is none, or cannot be read.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from error
 
 
 def field_of(schema: object, name: str) -> dict[str, Any]:

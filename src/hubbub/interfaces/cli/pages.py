@@ -1,12 +1,14 @@
 """The hub's pages that need no key: whether it answers, and whether it is ready."""
 
 import http.client
-import json
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
+import msgspec
+
 from hubbub.kernel.errors import Unavailable
+from hubbub.protocol.codec import UNREADABLE
 
 ANSWER_S: Final = 5.0
 PAGE_BYTES_MAX: Final = 1024 * 1024
@@ -34,8 +36,8 @@ def page(hub: str, path: str) -> dict[str, Any]:
 
 def _read(body: bytes, hub: str) -> dict[str, Any]:
     try:
-        found = json.loads(body)
-    except ValueError:
+        found = msgspec.json.decode(body)
+    except UNREADABLE:
         found = None
     if not isinstance(found, dict):
         raise Unavailable(f"what answers there is no hub: {hub}")

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from hubbub.interfaces.cli.foreign import harmless
 from hubbub.interfaces.cli.names import own_name, spoke_of
 
 GLYPHS: Final = {
@@ -30,9 +32,19 @@ PIPE_COLUMNS: Final = 160
 WIDE_COLUMNS: Final = 110
 
 
+class Screen(Console):
+    """A console on which nothing counts as a control code but rich's own."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else harmless(text), style, control)
+
+
 def out() -> Console:
     """Standard output as it is now. A pipe has no width: lines are not folded there."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Screen(highlight=False, soft_wrap=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_COLUMNS
     return console
@@ -40,18 +52,18 @@ def out() -> Console:
 
 def err() -> Console:
     """Standard error, for what is no result: progress, remarks."""
-    return Console(stderr=True, highlight=False)
+    return Screen(stderr=True, highlight=False)
 
 
 def document(value: object) -> None:
     """One JSON document on one line."""
-    click.echo(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+    _say(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
 
 
 def readable(value: object) -> None:
     """A value for people: text as it is, all else as indented JSON."""
     if isinstance(value, str):
-        click.echo(value)
+        _say(value)
         return
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     console = out()
@@ -65,9 +77,14 @@ def readable(value: object) -> None:
 def line(value: object, *, as_json: bool) -> None:
     """One answer of many, told as soon as it is there."""
     if isinstance(value, str) and not as_json:
-        click.echo(value)
+        _say(value)
     else:
         document(value)
+
+
+def _say(text: str) -> None:
+    """A line that somebody else wrote. A program is given it as it is, colours included."""
+    click.echo(harmless(text) if sys.stdout.isatty() else text, color=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
@@ -92,7 +109,7 @@ def wide(console: Console) -> bool:
 
 def summary(description: str) -> str:
     """The first paragraph of a description, on one line."""
-    return " ".join(description.partition("\n\n")[0].split())
+    return harmless(" ".join(description.partition("\n\n")[0].split()))
 
 
 def status(word: str, *, brief: bool = False) -> Text:
@@ -196,5 +213,5 @@ def working(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def plain(text: str) -> str:
-    """Text from elsewhere, safe between marks of our own."""
+    """Text from elsewhere, which may look like marks of our own and is none."""
     return escape(text)

@@ -14,6 +14,14 @@ from rich.text import Text
 from hubbub.interfaces.cli import printing
 
 TITLE_COLUMNS: Final = 13
+NEXT_STEPS: Final = {
+    "serve": "a hub of your own",
+    "spoke dev --root .": "offer it this folder",
+    "find read a file": "what can be called",
+    "call dev.fs.list path=.": "call it",
+    "calls --follow": "watch what is called",
+    "demo --keep": "this demo, left running",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,44 +97,33 @@ class _ToPeople:
         self._section("Every call is recorded, with those that it led to", trees)
         self._section("How they did", printing.stats_table(ending.stats, ending.spokes))
         if ending.key_file is None:
-            self._section("What to try next", _next_steps())
+            self._commands("What to try next", NEXT_STEPS)
         else:
-            self._section("It is running. Ctrl-C ends it", _ways_in(ending.url, ending.key_file))
+            ways_in = _ways_in(ending.url, ending.key_file)
+            self._commands("It is running. Ctrl-C ends it", ways_in)
 
     def _section(self, title: str, shown: Any) -> None:
         self._console.print(f"\n[bold]{title}[/bold]")
         self._console.print(Padding(shown, (0, 0, 0, 2), expand=False))
 
-
-def _next_steps() -> Any:
-    return _commands(
-        ("serve", "a hub of your own"),
-        ("spoke dev --root .", "offer it this folder"),
-        ("find read a file", "what can be called"),
-        ("call dev.fs.list path=.", "call it"),
-        ("calls --follow", "watch what is called"),
-        ("demo --keep", "this demo, left running"),
-    )
+    def _commands(self, title: str, commands: Mapping[str, str]) -> None:
+        """To be copied: a line that is too long is left to the terminal, and loses nothing."""
+        self._console.print(f"\n[bold]{title}[/bold]")
+        name = _program()
+        width = max(map(len, commands))
+        for words, what in commands.items():
+            line = Text.assemble(f"  {name} {words:{width}}", (f"  {what}", "dim"))
+            self._console.print(line, soft_wrap=True)
 
 
-def _ways_in(url: str, key_file: Path) -> Any:
-    return _commands(
-        (f"login {url} <{key_file}", "log in"),
-        (f"status --url {url}", "how it is"),
-        (f"find --url {url} folder", "what can be called"),
-        (f"calls --url {url}", "what was called"),
-        (f"logout {url}", "forget the key"),
-    )
-
-
-def _commands(*rows: tuple[str, str]) -> Any:
-    name = _program()
-    shown = printing.table(
-        ("", ""), ((f"{name} {words}", Text(what, "dim")) for words, what in rows)
-    )
-    shown.show_header = False
-    shown.columns[0].no_wrap = True
-    return shown
+def _ways_in(url: str, key_file: Path) -> dict[str, str]:
+    return {
+        f"login {url} <{key_file}": "log in",
+        f"status --url {url}": "how it is",
+        f"find --url {url} folder": "what can be called",
+        f"calls --url {url}": "what was called",
+        f"logout {url}": "forget the key",
+    }
 
 
 def _program() -> str:
