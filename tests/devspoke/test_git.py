@@ -239,3 +239,26 @@ async def test_worktrees_do_not_go_where_a_link_leads(dev, root, git):
         with pytest.raises(AccessDenied):
             await dev.call(f"dev.git.{operation}", name="one", **more)
     assert os.listdir(outside) == []
+
+
+async def test_a_worktree_that_lies_elsewhere_is_not_removed_for_its_name(dev, root, git):
+    elsewhere = root.parent / "feature"
+    git("worktree", "add", "--quiet", "-b", "feature", str(elsewhere))
+    await dev.call("dev.fs.write", path=".worktrees/feature/x", text="", createParents=True)
+    with pytest.raises(DomainError):
+        await dev.call("dev.git.worktreeRemove", name="feature", force=True)
+    assert (elsewhere / "readme.txt").read_text() == "first\n"
+
+
+async def test_the_folder_of_the_worktrees_is_not_another_repositorys(dev, root, git):
+    other = root.parent / "other"
+    other.mkdir()
+    git("init", "--quiet", folder=other)
+    (root / ".worktrees" / "one").mkdir(parents=True)
+    (root / ".worktrees" / ".git").write_text(f"gitdir: {other / '.git'}\n")
+    before = sorted(os.listdir(other / ".git"))
+    with pytest.raises(AccessDenied):
+        await dev.call("dev.git.worktreeCreate", name="two", branch="work")
+    with pytest.raises(AccessDenied):
+        await dev.call("dev.git.worktreeRemove", name="one", force=True)
+    assert sorted(os.listdir(other / ".git")) == before
