@@ -1,6 +1,7 @@
 """dev.git over a wire, on real repositories."""
 
 import os
+import shutil
 import stat
 
 import pytest
@@ -123,7 +124,10 @@ async def test_a_repository_around_the_root_is_not_the_roots(dev, root, git):
         await dev.call("dev.git.status")
 
 
-@pytest.mark.parametrize("way", ["file", "link", "work tree"])
+WAYS_OUT = ["file", "link", "work tree", "objects", "borrowed objects", "half a file"]
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
 async def test_a_repository_that_leads_out_of_the_root_is_refused(dev, root, git, way):
     sub, other = root / "sub", root.parent / "other"
     other.mkdir()
@@ -133,11 +137,21 @@ async def test_a_repository_that_leads_out_of_the_root_is_refused(dev, root, git
         (sub / ".git").write_text(f"gitdir: {other / '.git'}\n")
     elif way == "link":
         (sub / ".git").symlink_to(other / ".git")
+    elif way == "half a file":
+        (other / "HEAD").write_text("ref: refs/heads/main\n")
+        (other / "commondir").write_text(f"{root / '.git'}\n")
+        (sub / ".git").write_text(f"gitdir: {other}\n")
+    elif way == "objects":
+        git("init", "--quiet", folder=sub)
+        shutil.rmtree(sub / ".git" / "objects")
+        (sub / ".git" / "objects").symlink_to(other / ".git" / "objects")
+    elif way == "borrowed objects":
+        git("clone", "--quiet", "--shared", str(other), str(sub))
     else:
         git("init", "--quiet", folder=sub)
         git("config", "core.worktree", str(other), folder=sub)
     for operation in ("status", "log", "diff"):
-        with pytest.raises((AccessDenied, NotFound)):
+        with pytest.raises(AccessDenied):
             await dev.call(f"dev.git.{operation}", path="sub")
     with pytest.raises(AccessDenied):
         await dev.call("dev.git.status", path="../other")
@@ -262,3 +276,16 @@ async def test_the_folder_of_the_worktrees_is_not_another_repositorys(dev, root,
     with pytest.raises(AccessDenied):
         await dev.call("dev.git.worktreeRemove", name="one", force=True)
     assert sorted(os.listdir(other / ".git")) == before
+
+
+async def test_the_history_of_a_submodule_is_not_told(dev, root, git):
+    other = root.parent / "other"
+    git("clone", "--quiet", str(root), str(other))
+    git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD')},sub")
+    author = ("-c", "user.name=Eve", "-c", "user.email=eve@example.org")
+    git(*author, "commit", "--quiet", "--allow-empty", "--message=Secret", folder=other)
+    (root / "sub").mkdir()
+    (root / "sub" / ".git").write_text(f"gitdir: {other / '.git'}\n")
+    git("config", "diff.submodule", "log")
+    told = (await dev.call("dev.git.diff"))["text"]
+    assert ("+Subproject commit" in told, "Secret" in told) == (True, False)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from itertools import chain
 from pathlib import PurePath
 
 from hubbub.client import AccessDenied, DomainError, Invalid, NotFound
@@ -26,6 +27,9 @@ _SAFE = (
     # A folder that merely looks like a repository is none: anybody may write one.
     "safe.bareRepository=explicit",
 )
+
+# Where a repository lies: for each of these `rev-parse` says a path.
+_PLACES = (("--show-toplevel",), ("--git-dir",), ("--git-common-dir",), ("--git-path", "objects"))
 
 
 class Git:
@@ -73,23 +77,24 @@ class Git:
     async def check(self, folder: int, path: str) -> None:
         """See that a repository, its work tree and its objects lie within the root.
 
-        A `.git` may be a file or a link that leads anywhere, and the configuration may name any
-        folder as the work tree.
+        A `.git` may be a file or a link that leads anywhere, the configuration may name any folder
+        as the work tree, and objects may be borrowed from any other repository.
 
         Raises:
             NotFound: there is no repository.
             AccessDenied: there is one, and it leads out.
         """
-        said = await self.run(
-            folder, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"
-        )
+        said = await self.run(folder, "rev-parse", "--path-format=absolute", *chain(*_PLACES))
         if said.code != 0:
             raise NotFound("there is no repository", path=path, stderr=_told(said))
-        if not self._holds(said.stdout.decode(errors="surrogateescape").splitlines()):
+        places = os.fsdecode(said.stdout).split("\n")[:-1]
+        # More lines than places: the name of a folder has several, and could be taken for two.
+        inside = len(places) == len(_PLACES) and all(map(self._holds, places))
+        if not inside or os.path.lexists(os.path.join(places[-1], "info", "alternates")):
             raise AccessDenied("the repository leads out of the root", path=path)
 
-    def _holds(self, places: list[str]) -> bool:
-        return all(self.root.holds(os.path.realpath(place)) for place in places)
+    def _holds(self, place: str) -> bool:
+        return self.root.holds(os.path.realpath(place))
 
     async def commit(self, folder: int, ref: str) -> str:
         """The id of the commit that `ref` names, so that no ref reaches a command as it came.

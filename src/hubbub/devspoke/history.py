@@ -126,7 +126,8 @@ class History:
             said = await self._git.answer(
                 folder,
                 *("--literal-pathspecs", "diff", "--no-color", "--no-ext-diff", "--no-textconv"),
-                "--ignore-submodules=dirty",
+                # Nor does its own history belong here: it may lie anywhere.
+                *("--ignore-submodules=dirty", "--submodule=short"),
                 *(("--cached",) if staged else ()),
                 *(*commits, "--", *files),
             )
