@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import os
-import resource
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -131,19 +130,13 @@ async def output(
     environment: Mapping[str, str],
     bytes_max: int,
     timeout_s: float,
-    memory_bytes_max: int | None = None,
 ) -> Output:
     """What a command says, up to `bytes_max` of it.
-
-    Args:
-        memory_bytes_max: of address space, where the system can limit it; None for no limit.
 
     Raises:
         TimedOut: it was killed after `timeout_s`.
     """
     async with child(command, folder=folder, environment=environment) as running:
-        if memory_bytes_max is not None:
-            _limit(running.process.pid, memory_bytes_max)
         try:
             async with asyncio.timeout(timeout_s):
                 stdout, stderr = await asyncio.gather(
@@ -157,12 +150,12 @@ async def output(
     return Output(code=code, stdout=stdout[:bytes_max], stderr=stderr, truncated=truncated)
 
 
-def _limit(pid: int, memory_bytes_max: int) -> None:
-    # From outside and a moment late: what could run between fork and exec cannot be Python where
-    # there are threads. The process has hardly begun by now.
-    if hasattr(resource, "prlimit"):
-        with suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
+def limited(command: Sequence[str], memory_bytes_max: int) -> list[str]:
+    """The command, with so much address space, where the system can limit it."""
+    # By a shell, which takes the limit on itself first: what could run between fork and exec here
+    # cannot be Python where there are threads, and from outside it would come too late.
+    script = 'ulimit -v "$0" 2>/dev/null; exec "$@"'
+    return ["/bin/sh", "-c", script, str(memory_bytes_max // 1024), *command]
 
 
 async def _up_to(running: Child, reader: asyncio.StreamReader, bytes_max: int) -> bytes:

@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import PurePath
 
 from hubbub.client import AccessDenied, DomainError, Invalid, NotFound
-from hubbub.devspoke.children import Output, environment, output
+from hubbub.devspoke.children import Output, environment, limited, output
 from hubbub.devspoke.root import Root
 
 GIT_S = 30.0
@@ -51,8 +51,9 @@ class Git:
         if git is None:
             raise DomainError("GIT_FAILED", "git is not installed")
         settings = [part for setting in _SAFE for part in ("-c", setting)]
+        command = [git, "--no-pager", *settings, *arguments]
         return await output(
-            [git, "--no-pager", *settings, *arguments],
+            command if memory_bytes_max is None else limited(command, memory_bytes_max),
             folder=folder,
             environment=environment(
                 LC_ALL="C.UTF-8",
@@ -64,7 +65,6 @@ class Git:
             ),
             bytes_max=ANSWER_BYTES_MAX,
             timeout_s=GIT_S,
-            memory_bytes_max=memory_bytes_max,
         )
 
     async def answer(self, folder: int, *arguments: str) -> Output:
