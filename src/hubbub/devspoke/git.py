@@ -87,14 +87,15 @@ class Git:
         said = await self.run(folder, "rev-parse", "--path-format=absolute", *chain(*_PLACES))
         if said.code != 0:
             raise NotFound("there is no repository", path=path, stderr=_told(said))
-        places = os.fsdecode(said.stdout).split("\n")[:-1]
-        # More lines than places: the name of a folder has several, and could be taken for two.
-        inside = len(places) == len(_PLACES) and all(map(self._holds, places))
-        if not inside or os.path.lexists(os.path.join(places[-1], "info", "alternates")):
+        if not self._holds(os.fsdecode(said.stdout).split("\n")[:-1]):
             raise AccessDenied("the repository leads out of the root", path=path)
 
-    def _holds(self, place: str) -> bool:
-        return self.root.holds(os.path.realpath(place))
+    def _holds(self, places: list[str]) -> bool:
+        # More lines than places: the name of a folder has several, and could be taken for two.
+        inside = len(places) == len(_PLACES) and all(
+            self.root.holds(os.path.realpath(place)) for place in places
+        )
+        return inside and not os.path.lexists(os.path.join(places[-1], "info", "alternates"))
 
     async def commit(self, folder: int, ref: str) -> str:
         """The id of the commit that `ref` names, so that no ref reaches a command as it came.
