@@ -289,3 +289,14 @@ async def test_the_history_of_a_submodule_is_not_told(dev, root, git):
     git("config", "diff.submodule", "log")
     told = (await dev.call("dev.git.diff"))["text"]
     assert ("+Subproject commit" in told, "Secret" in told) == (True, False)
+
+
+async def test_however_much_git_warns_of_it_answers(dev, root, git):
+    git("config", "core.autocrlf", "input")
+    files = [root / f"{n:04}-{'x' * 150}.txt" for n in range(400)]
+    for file in files:
+        file.write_bytes(b"old\n")
+    git("add", ".")
+    for file in files:
+        file.write_bytes(b"new\r\n")
+    assert (await dev.call("dev.git.diff"))["text"].count("+new") == len(files)

@@ -2,13 +2,15 @@
 
 import asyncio
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from hubbub.client import AccessDenied, Invalid, NotFound, TimedOut, TooLarge
 from hubbub.devspoke import dev_spoke
+from hubbub.devspoke.children import child
 from hubbub.devspoke.programs import OUTPUT_BYTES_MAX
+from hubbub.devspoke.root import Root
 
 # Its own child, in the background, holds the pipes open and must not outlive it.
 PARENT_AND_CHILD = "sleep 60 & echo $!; exec sleep 60"
@@ -143,3 +145,21 @@ async def test_no_descriptor_is_left_open(connect, root, git):
         return len(os.listdir("/proc/self/fd"))
 
     assert await once() == await once()
+
+
+async def test_a_child_that_is_given_up_while_it_is_born_leaves_no_descriptor_open(root):
+    async def born():
+        with Root(root).folder(PurePath()) as folder:
+            async with child(["true"], folder=folder, environment={}):
+                raise AssertionError("given up before")
+
+    before = len(os.listdir("/proc/self/fd"))
+    for steps in range(5):
+        being_born = asyncio.create_task(born())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        being_born.cancel()
+        await asyncio.wait((being_born,))
+        assert being_born.cancelled()
+    await asyncio.sleep(0)  # a transport lets go of its pipe a turn after it was closed
+    assert len(os.listdir("/proc/self/fd")) == before
