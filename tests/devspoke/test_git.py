@@ -48,6 +48,19 @@ async def test_the_status_tells_renames_and_how_far_the_upstream_is(dev, root, g
     ]
 
 
+async def test_the_old_name_of_a_file_may_look_like_anything(dev, root, git):
+    (root / "# notes").write_text("many words\n")
+    (root / "z.txt").write_text("")
+    git("add", ".")
+    git("commit", "--quiet", "--message=Notes")
+    git("mv", "# notes", "notes")
+    (root / "z.txt").write_text("changed")
+    assert (await dev.call("dev.git.status"))["changes"] == [
+        {"path": "notes", "staged": "R", "unstaged": ".", "originalPath": "# notes"},
+        {"path": "z.txt", "staged": ".", "unstaged": "M", "originalPath": None},
+    ]
+
+
 async def test_the_status_tells_when_there_is_no_branch_or_no_commit(dev, root, git):
     git("checkout", "--quiet", "--detach")
     status = await dev.call("dev.git.status")
