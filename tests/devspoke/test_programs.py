@@ -78,8 +78,14 @@ async def test_it_starts_nowhere_but_in_the_root(connect, root):
     for path in ("..", "out", "/"):
         with pytest.raises(AccessDenied):
             await dev.stream("dev.proc.run", program="pwd", path=path)
-    with pytest.raises(Invalid):
-        await dev.stream("dev.proc.run", program="pwd", args=["a\0b"])
+
+
+@pytest.mark.parametrize("arg", ["a\0b", "x" * 4_000_000])
+async def test_what_cannot_be_an_argument_is_invalid(connect, arg):
+    dev = await connect(allow=["pwd"])
+    with pytest.raises(Invalid) as caught:
+        await dev.stream("dev.proc.run", program="pwd", args=[arg])
+    assert caught.value.details["errors"][0]["field"] == "args"
 
 
 def test_a_list_of_programs_holds_bare_names(root):
@@ -106,6 +112,13 @@ async def test_a_timeout_kills_the_program_and_what_it_started(connect):
         await dev.answer()
     assert caught.value.details == {"timeoutS": 1.0}
     await gone(child)
+
+
+async def test_a_timeout_kills_a_program_that_has_closed_its_streams(connect):
+    dev = await connect(allow=["sh"])
+    script = "exec >&- 2>&-; exec sleep 60"
+    with pytest.raises(TimedOut):
+        await dev.stream("dev.proc.run", program="sh", args=["-c", script], timeoutS=0.2)
 
 
 async def test_a_program_that_leaves_a_child_behind_ends_all_the_same(connect):

@@ -5,8 +5,9 @@ import shutil
 from itertools import chain
 from pathlib import PurePath
 
-from hubbub.client import AccessDenied, DomainError, Invalid, NotFound
+from hubbub.client import AccessDenied, DomainError, NotFound
 from hubbub.devspoke.children import Output, environment, limited, output
+from hubbub.devspoke.refusals import misfit
 from hubbub.devspoke.root import Root
 
 GIT_S = 30.0
@@ -105,10 +106,7 @@ class Git:
             NotFound: it names none.
         """
         if ref.startswith("-") or "\0" in ref or not ref:
-            raise Invalid(
-                "that cannot be a ref",
-                errors=[{"field": "ref", "expected": "a branch, a tag or a commit", "got": ref}],
-            )
+            raise misfit("ref", "a branch, a tag or a commit", ref)
         said = await self.run(folder, "rev-parse", "--verify", "--quiet", ref + "^{commit}")
         if said.code != 0:
             raise NotFound("there is no such commit", ref=ref)

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from hubbub.client import AccessDenied, HubError, Invalid, TooLarge
+from hubbub.client import AccessDenied, HubError, TooLarge
 from hubbub.devspoke.children import Output
 from hubbub.devspoke.files import Shape
 from hubbub.devspoke.git import Git, failure
+from hubbub.devspoke.refusals import misfit
 from hubbub.devspoke.root import shown
 from hubbub.devspoke.worktrees import HOME
 
@@ -64,7 +65,7 @@ class Search:
         what the folder's .gitignore leaves out.
         """
         if "\n" in query or "\0" in query:
-            raise _misfit("query", "a single line", query)
+            raise misfit("query", "a single line", query)
         where = self._git.root.located(path)
         with self._git.root.folder(where) as folder:
             said = await self._git.run(
@@ -96,7 +97,7 @@ def matches_of(said: str, where: PurePath) -> list[Match]:
 
 def _refusal(said: Output, query: str) -> HubError:
     if b"-e option, " in said.stderr:
-        return _misfit("query", "a regular expression", query)
+        return misfit("query", "a regular expression", query)
     if b"Out of memory" in said.stderr:
         return TooLarge(
             "a file is too large to be searched: choose others by `glob` or `path`",
@@ -112,11 +113,5 @@ def _pathspec(glob: str | None) -> str:
     if parts.is_absolute() or ".." in parts.parts:
         raise AccessDenied("the pattern leads out of the folder", glob=glob)
     if "\0" in glob:
-        raise _misfit("glob", "a pattern of paths", glob)
+        raise misfit("glob", "a pattern of paths", glob)
     return f":(glob){glob}" if "/" in glob else f":(glob)**/{glob}"
-
-
-def _misfit(field: str, expected: str, got: str) -> Invalid:
-    return Invalid(
-        "the input does not fit", errors=[{"field": field, "expected": expected, "got": got[:200]}]
-    )

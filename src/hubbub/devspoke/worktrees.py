@@ -9,9 +9,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from hubbub.client import AccessDenied, Conflict, Invalid, NotFound
+from hubbub.client import Conflict, NotFound
 from hubbub.devspoke.files import Shape
 from hubbub.devspoke.git import Git, failure
+from hubbub.devspoke.refusals import became_a_link, misfit
 
 HOME = PurePath(".worktrees")
 """Below the root, and holds one folder for each worktree."""
@@ -86,10 +87,7 @@ class Worktrees:
             said = await self._git.run(home, "check-ref-format", f"refs/heads/{branch}")
             usable = said.code == 0
         if not usable:
-            raise Invalid(
-                "that cannot be a branch",
-                errors=[{"field": "branch", "expected": "a name of a branch", "got": branch[:200]}],
-            )
+            raise misfit("branch", "a name of a branch", branch)
 
     async def _exists(self, home: int, branch: str) -> bool:
         ref = f"refs/heads/{branch}"
@@ -107,5 +105,5 @@ def _is_there(name: str, home: int) -> bool:
     except FileNotFoundError:
         return False
     if stat.S_ISLNK(mode):
-        raise AccessDenied("a link where none may be followed", path=str(HOME / name))
+        raise became_a_link(str(HOME / name))
     return True
