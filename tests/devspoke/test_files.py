@@ -145,11 +145,12 @@ async def test_what_is_gits_own_is_not_written(dev, root, path):
     assert os.listdir(root) == []
 
 
-@pytest.mark.parametrize("path", ["a\0b", "x" * 5_000])
+@pytest.mark.parametrize("path", ["a\0b", "x" * 1_000, "a/" * 400_000], ids=["nul", "name", "way"])
 async def test_what_cannot_be_a_path_is_invalid(dev, path):
-    with pytest.raises(Invalid) as caught:
-        await dev.call("dev.fs.read", path=path)
-    assert caught.value.details["errors"][0]["field"] == "path"
+    for operation in ("dev.fs.read", "dev.fs.list", "dev.git.status"):
+        with pytest.raises(Invalid) as caught:
+            await dev.call(operation, path=path)
+        assert caught.value.details["errors"][0]["field"] == "path"
 
 
 async def test_lines_that_hold_a_text_are_found(dev, root):

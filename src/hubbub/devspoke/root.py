@@ -13,6 +13,9 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+# What the systems allow. Resolving a path takes time with the square of its length.
+PATH_CHARS_MAX = 4_096
+
 
 class Root:
     """Opens what lies below one folder, and nothing else.
@@ -36,6 +39,8 @@ class Root:
             AccessDenied: it leads out.
             Invalid: it cannot be a path.
         """
+        if len(path) > PATH_CHARS_MAX:
+            raise not_a_path(path)
         try:
             real = os.path.realpath(self.path / path)
         except (OSError, ValueError) as error:
