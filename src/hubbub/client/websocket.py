@@ -85,7 +85,8 @@ async def dial(url: str, key: str) -> WebSocketTransport:
             additional_headers={"Authorization": f"Bearer {key}"},
             # Calls are small and links are local or fast: deflating costs more than it saves.
             compression=None,
-            max_size=FRAME_BYTES_MAX,
+            # To a call that is as large as the hub takes it adds who asks, until when and for what.
+            max_size=2 * FRAME_BYTES_MAX,
             open_timeout=OPEN_S,
             ping_interval=PING_S,
             ping_timeout=PING_S,
