@@ -447,10 +447,14 @@ async def test_where_nobody_listens_there_is_no_hub():
             raise AssertionError("must not connect")
 
 
-async def test_what_is_no_address_is_invalid():
-    with pytest.raises(Invalid):
-        async with Hub("ftp://127.0.0.1/ws", key=KEY):
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/ws", "http://127.0.0.1:x", "http://127.0.0.1:99999", "http://a..b"]
+)
+async def test_what_is_no_address_is_invalid(url):
+    with pytest.raises(Invalid) as caught:
+        async with Hub(url, key=KEY):
             raise AssertionError("must not connect")
+    assert caught.value.details["errors"][0]["field"] == "url"
 
 
 async def test_without_a_connection_a_call_waits_no_longer_than_it_may():

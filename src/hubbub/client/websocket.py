@@ -93,14 +93,13 @@ async def dial(url: str, key: str) -> WebSocketTransport:
             close_timeout=CLOSE_S,
         )
     except InvalidURI as error:
-        raise Invalid(
-            "that is not the address of a hub",
-            errors=[{"field": "url", "expected": "ws://HOST:PORT/ws or wss://", "got": url}],
-        ) from error
+        raise _no_address(url) from error
     except InvalidStatus as error:
         raise _refused(url, error.response.status_code) from error
     except (OSError, TimeoutError, EOFError, WebSocketException) as error:
         raise Unavailable("no hub answers there", url=url, reason=str(error)) from error
+    except ValueError as error:  # a port that is none, a name that no host can have
+        raise _no_address(url) from error
     if connection.subprotocol != SUBPROTOCOL:
         await connection.close(1002, "expected " + SUBPROTOCOL)
         raise Unavailable(f"what answers there does not speak {SUBPROTOCOL}", url=url)
@@ -116,6 +115,13 @@ def address(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     host, _, path = rest.partition("/")
     return f"{scheme}{separator}{host}/{path or 'ws'}" if host else url
+
+
+def _no_address(url: str) -> Invalid:
+    return Invalid(
+        "that is not the address of a hub",
+        errors=[{"field": "url", "expected": "ws://HOST:PORT/ws or wss://", "got": url}],
+    )
 
 
 def _refused(url: str, status: int) -> Unauthenticated | Unavailable:
