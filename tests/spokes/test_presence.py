@@ -160,3 +160,4 @@ async def test_a_schema_that_is_none_is_refused_with_its_place(field):
         await presence.register("ada", Peer(), told)
     (error,) = refused.value.details["errors"]
     assert error["field"] == f"operations[1].{field.split('_')[0]}Schema"
+    assert (error["expected"], "properties" in error["got"]) == ("JSON Schema 2020-12", True)

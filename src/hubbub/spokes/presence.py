@@ -4,7 +4,6 @@ A spoke is here from the commit of its registration until its connection ends. A
 of the same spoke has the higher epoch and fences the first, whose late answers then are nobody's.
 """
 
-import logging
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from hubbub.catalog import store as catalog
 from hubbub.catalog.events import OperationsDefined
 from hubbub.catalog.model import Definition, defined
 from hubbub.kernel.clock import Clock
-from hubbub.kernel.errors import Conflict, HubError, Invalid
+from hubbub.kernel.errors import Conflict, Invalid
 from hubbub.kernel.groups import surviving
 from hubbub.kernel.ids import looks_like_id
 from hubbub.kernel.limits import REGISTERED_OPERATIONS_MAX
@@ -40,8 +39,6 @@ from hubbub.spokes.remap import remapped
 from hubbub.spokes.store import Arrival
 from hubbub.storage.database import Database
 from hubbub.storage.transaction import WriteTransaction
-
-log = logging.getLogger(__name__)
 
 SPOKE: Final = "spoke"
 BEAT_S: Final = 30.0
@@ -197,8 +194,6 @@ class Presence:
     def _check(self, told: Registration) -> None:
         if len(told.operations) > REGISTERED_OPERATIONS_MAX:
             raise _invalid("operations", f"at most {REGISTERED_OPERATIONS_MAX}")
-        if told.concurrency_max < 1:
-            raise _invalid("concurrencyMax", "1 or more")
         if looks_like_id(told.name):
             raise _invalid("name", "a name, not an id: a spoke may be chosen by either")
         seen: set[str] = set()
@@ -212,14 +207,8 @@ class Presence:
             if spec.id in seen:
                 raise _invalid(f"operations[{n}].name", f"{spec.id} only once")
             seen.add(spec.id)
-            try:
-                compiled(spec.input_schema)
-            except HubError as error:
-                raise _invalid(f"operations[{n}].inputSchema", str(error)) from error
-            try:
-                compiled(spec.output_schema)
-            except HubError as error:
-                raise _invalid(f"operations[{n}].outputSchema", str(error)) from error
+            compiled(spec.input_schema, at=f"operations[{n}].inputSchema")
+            compiled(spec.output_schema, at=f"operations[{n}].outputSchema")
 
 
 def _here(arrival: Arrival, peer: Peer, told: Registration, account_id: str) -> Here:
