@@ -11,6 +11,7 @@ from typing import Final
 
 from anyio import CancelScope
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from hubbub.calls.model import Provider
 from hubbub.calls.router import Router
@@ -42,6 +43,7 @@ from hubbub.storage.transaction import WriteTransaction
 
 SPOKE: Final = "spoke"
 BEAT_S: Final = 30.0
+CHECKED_AT_ONCE: Final = 50
 FENCED: Final = 4009
 """Close code: a newer connection of the same spoke has taken over."""
 
@@ -97,7 +99,7 @@ class Presence:
             Invalid: if an operation cannot be offered; names it.
             Conflict: if a shared operation is offered by others under another contract.
         """
-        self._check(told)
+        await self._check(told)
         now = self._clock()
         # Whoever gives up waiting does not undo what is committed: it has to be entered all the
         # same, if only to note that the spoke has left.
@@ -191,13 +193,16 @@ class Presence:
         # Where this fails, the next start of the spoke or of the hub puts the row right.
         await self._database.write(work)
 
-    def _check(self, told: Registration) -> None:
+    async def _check(self, told: Registration) -> None:
         if len(told.operations) > REGISTERED_OPERATIONS_MAX:
             raise _invalid("operations", f"at most {REGISTERED_OPERATIONS_MAX}")
         if looks_like_id(told.name):
             raise _invalid("name", "a name, not an id: a spoke may be chosen by either")
         seen: set[str] = set()
         for n, spec in enumerate(told.operations):
+            if n % CHECKED_AT_ONCE == 0:
+                # The schemas of ten thousand operations take a second, and nobody else is to wait.
+                await checkpoint()
             root = spec.namespace.partition(".")[0]
             if root in self._reserved:
                 raise _invalid(f"operations[{n}].namespace", f"not one of the hub's: {root}")
