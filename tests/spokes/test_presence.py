@@ -10,8 +10,9 @@ from hubbub.calls.router import Router
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import Conflict, Invalid
 from hubbub.protocol import frames
+from hubbub.protocol.closing import FENCED
 from hubbub.protocol.specs import Registration
-from hubbub.spokes.presence import CHECKED_AT_ONCE, FENCED, Here, Presence
+from hubbub.spokes.presence import CHECKED_AT_ONCE, Here, Presence
 from hubbub.spokes.store import Arrival
 from tests.support.clock import DrivenLoop
 from tests.support.routing import ADA, Heard, Wire, answer, ask, definition

@@ -14,9 +14,10 @@ from websockets.exceptions import (
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from hubbub.client.transport import LOST, Closed
+from hubbub.client.transport import Closed
 from hubbub.kernel.errors import Invalid, Unauthenticated, Unavailable
 from hubbub.kernel.limits import FRAME_BYTES_MAX
+from hubbub.protocol.closing import LOST, NORMAL
 from hubbub.protocol.frames import SUBPROTOCOL
 
 PING_S = 15
@@ -57,7 +58,7 @@ class WebSocketTransport:
         except ConnectionClosed as error:
             raise _closed(error) from error
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         try:
             async with asyncio.timeout(2 * CLOSE_S):
                 await self._socket.close(code, reason)

@@ -26,6 +26,7 @@ from hubbub.kernel.limits import REGISTERED_OPERATIONS_MAX
 from hubbub.operations.context import Peer
 from hubbub.operations.validation import compiled
 from hubbub.protocol import codec
+from hubbub.protocol.closing import FENCED
 from hubbub.protocol.frames import (
     CallAbort,
     CallCompleted,
@@ -44,8 +45,6 @@ from hubbub.storage.transaction import WriteTransaction
 SPOKE: Final = "spoke"
 BEAT_S: Final = 30.0
 CHECKED_AT_ONCE: Final = 50
-FENCED: Final = 4009
-"""Close code: a newer connection of the same spoke has taken over."""
 
 ProviderFrame = CallResponded | CallCompleted | CallFailed | CallAbort | CallProgressed
 
