@@ -425,6 +425,14 @@ async def test_what_the_body_raises_comes_out_as_it_is(scripted):
             raise NotFound("of the program's own")
 
 
+async def test_a_call_that_cannot_be_sent_is_not_waited_for(connected):
+    hub, peer = connected
+    with pytest.raises(UnicodeEncodeError):
+        await hub.call("half.\ud800", timeout_s=None)
+    await peer.drain(retry_after_ms=0)
+    await peer.wire.wait_closed()
+
+
 async def test_a_key_that_the_hub_does_not_know_is_told_at_once(scripted):
     with pytest.raises(Unauthenticated):
         async with Hub(scripted.url, key="wrong"):

@@ -126,7 +126,8 @@ class Connection:
         except asyncio.CancelledError:
             self.drop(request_id)
             raise
-        except TooLarge:
+        except Exception:
+            # Too large, or no text that could be sent: nothing was.
             self._outgoing.forget(request_id)
             raise
 
