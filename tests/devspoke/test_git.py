@@ -95,6 +95,8 @@ async def test_the_log_tells_commits_newest_first(dev, root, git):
     of_one = await dev.call("dev.git.log", file="readme.txt")
     assert [commit["id"] for commit in of_one["commits"]] == [first]
     assert (await dev.call("dev.git.log", ref="main~1"))["commits"] == log["commits"][1:]
+    git("config", "i18n.logOutputEncoding", "UTF-16")
+    assert await dev.call("dev.git.log") == log
 
 
 async def test_the_diff_tells_what_is_not_staged_what_is_and_what_was(dev, root, git):
@@ -109,8 +111,8 @@ async def test_the_diff_tells_what_is_not_staged_what_is_and_what_was(dev, root,
     assert (await dev.call("dev.git.diff", base="HEAD~1", file="none"))["text"] == ""
 
 
-@pytest.mark.parametrize("ref", ["-x", "--output=stolen", ""])
-async def test_what_could_be_an_option_is_no_ref(dev, root, git, ref):
+@pytest.mark.parametrize("ref", ["-x", "--output=stolen", "^HEAD", ""])
+async def test_what_could_be_an_option_or_an_exception_is_no_ref(dev, root, git, ref):
     for operation, field in (("dev.git.log", "ref"), ("dev.git.diff", "base")):
         if ref or field == "ref":
             with pytest.raises(Invalid):

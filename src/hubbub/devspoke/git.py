@@ -102,10 +102,10 @@ class Git:
         """The id of the commit that `ref` names, so that no ref reaches a command as it came.
 
         Raises:
-            Invalid: it could be taken for an option.
+            Invalid: it could be taken for an option, or for what is to be left out.
             NotFound: it names none.
         """
-        if ref.startswith("-") or "\0" in ref or not ref:
+        if not ref or ref[0] in "-^" or "\0" in ref:
             raise misfit("ref", "a branch, a tag or a commit", ref)
         said = await self.run(folder, "rev-parse", "--verify", "--quiet", ref + "^{commit}")
         if said.code != 0:

@@ -98,8 +98,8 @@ class History:
             files = () if file is None else (self._git.below(where, file),)
             said = await self._git.answer(
                 folder,
-                *("--literal-pathspecs", "log", "-z", f"--max-count={limit + 1}"),
-                *(f"--format={LOG_FORMAT}", commit, "--", *files),
+                *("--literal-pathspecs", "log", "-z", "--encoding=UTF-8"),
+                *(f"--max-count={limit + 1}", f"--format={LOG_FORMAT}", commit, "--", *files),
             )
         commits = list(commits_of(said.stdout.decode(errors="replace")))
         truncated = said.truncated or len(commits) > limit
