@@ -183,6 +183,22 @@ async def test_a_folder_that_looks_like_a_repository_is_none(dev, root, git):
     assert not marker.exists()
 
 
+async def test_a_repository_that_a_caller_could_write_is_not_read(dev, root, git):
+    sub, marker = root / "sub", root.parent / "run"
+    git("init", "--quiet", "--separate-git-dir", str(root / "store"), str(sub))
+    (sub / "a.txt").write_text("a\n")
+    git("add", ".", folder=sub)
+    config = (root / "store" / "config").read_text()
+    config += f'[filter "odd"]\n\tclean = touch {marker}\n'
+    await dev.call("dev.fs.write", path="store/config", text=config)
+    await dev.call("dev.fs.write", path="sub/.gitattributes", text="*.txt filter=odd\n")
+    await dev.call("dev.fs.write", path="sub/a.txt", text="b\n")
+    for operation in ("status", "log", "diff"):
+        with pytest.raises(AccessDenied):
+            await dev.call(f"dev.git.{operation}", path="sub")
+    assert not marker.exists()
+
+
 async def test_reading_runs_nothing_that_the_repository_names(dev, root, git):
     marker = root.parent / "run"
     runs = program(root.parent / "program", marker)

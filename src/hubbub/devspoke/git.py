@@ -8,7 +8,7 @@ from pathlib import PurePath
 from hubbub.client import AccessDenied, DomainError, NotFound
 from hubbub.devspoke.children import Output, environment, limited, output
 from hubbub.devspoke.refusals import misfit
-from hubbub.devspoke.root import Root
+from hubbub.devspoke.root import Root, gits_own
 
 GIT_S = 30.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
@@ -79,24 +79,29 @@ class Git:
         """See that a repository, its work tree and its objects lie within the root.
 
         A `.git` may be a file or a link that leads anywhere, the configuration may name any folder
-        as the work tree, and objects may be borrowed from any other repository.
+        as the work tree, and objects may be borrowed from any other repository. One that is not in
+        a `.git` could have been written by `dev.fs.write`, with programs to run.
 
         Raises:
             NotFound: there is no repository.
-            AccessDenied: there is one, and it leads out.
+            AccessDenied: there is one, and it leads out or is kept elsewhere.
         """
         said = await self.run(folder, "rev-parse", "--path-format=absolute", *chain(*_PLACES))
         if said.code != 0:
             raise NotFound("there is no repository", path=path, stderr=_told(said))
         if not self._holds(os.fsdecode(said.stdout).split("\n")[:-1]):
-            raise AccessDenied("the repository leads out of the root", path=path)
+            raise AccessDenied("the repository is not kept in a .git below the root", path=path)
 
     def _holds(self, places: list[str]) -> bool:
         # More lines than places: the name of a folder has several, and could be taken for two.
-        inside = len(places) == len(_PLACES) and all(
-            self.root.holds(os.path.realpath(place)) for place in places
+        if len(places) != len(_PLACES):
+            return False
+        top, *own = (os.path.realpath(place) for place in places)
+        return (
+            self.root.holds(top)
+            and all(self.root.holds(each) and gits_own(self.root.below(each)) for each in own)
+            and not os.path.lexists(os.path.join(own[-1], "info", "alternates"))
         )
-        return inside and not os.path.lexists(os.path.join(places[-1], "info", "alternates"))
 
     async def commit(self, folder: int, ref: str) -> str:
         """The id of the commit that `ref` names, so that no ref reaches a command as it came.

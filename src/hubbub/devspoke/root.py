@@ -47,11 +47,15 @@ class Root:
             raise not_a_path(path) from error
         if not self.holds(real):
             raise AccessDenied("the path leads out of the root", path=path)
-        return PurePath(real).relative_to(self.path)
+        return self.below(real)
 
     def holds(self, real: str) -> bool:
         """Whether a resolved path is the root or lies below it."""
         return PurePath(real).is_relative_to(self.path)
+
+    def below(self, real: str) -> PurePath:
+        """A resolved path that the root holds, from the root."""
+        return PurePath(real).relative_to(self.path)
 
     @contextmanager
     def folder(self, where: PurePath, *, create: bool = False) -> Iterator[int]:
@@ -115,6 +119,11 @@ def _step(part: str, folder: int, path: str) -> int:
             if stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode):
                 raise became_a_link(path) from None
             raise
+
+
+def gits_own(where: PurePath) -> bool:
+    """Whether it is a `.git` or lies in one."""
+    return any(part.lower() == ".git" for part in where.parts)
 
 
 def shown(name: str) -> str:
