@@ -320,6 +320,8 @@ async def test_what_cannot_be_offered_is_refused_and_nothing_of_it_is_kept(hub):
         ("operations[0].outputSchema", {**READ, "outputSchema": {"type": 5}}),
         ("operations[0].inputSchema", {**READ, "inputSchema": {"$ref": "https://example.org/x"}}),
         ("operations[0]", spec("dev fs", "read")),
+        ("operations[0]", spec("dev\n", "read")),
+        ("operations[0]", spec("dev", "read\n")),
         ("operations[0]", spec("dev", "read/write")),
         ("operations[0]", spec("dev", "x" * 200)),
         ("operations[0].type", spec("dev", "read", "poem")),
@@ -337,6 +339,14 @@ async def test_a_spoke_of_a_project_that_does_not_exist_is_refused(hub):
     with pytest.raises(NotFound) as refused:
         await spoke.register("laptop", READ, projectId="none")
     assert refused.value.details == {"project": "none"}
+
+
+@pytest.mark.parametrize("name", ["", "x" * 129])
+async def test_a_spoke_has_a_name_of_a_usual_length(hub, name):
+    spoke = await hub.connect()
+    with pytest.raises(Invalid) as refused:
+        await spoke.register(name, READ)
+    assert [error["field"] for error in refused.value.details["errors"]] == ["name"]
 
 
 @pytest.mark.parametrize("concurrency", [0, -1])

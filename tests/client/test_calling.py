@@ -425,6 +425,14 @@ async def test_what_the_body_raises_comes_out_as_it_is(scripted):
             raise NotFound("of the program's own")
 
 
+async def test_a_call_that_cannot_be_sent_is_not_waited_for(connected):
+    hub, peer = connected
+    with pytest.raises(UnicodeEncodeError):
+        await hub.call("half.\ud800", timeout_s=None)
+    await peer.drain(retry_after_ms=0)
+    await peer.wire.wait_closed()
+
+
 async def test_a_key_that_the_hub_does_not_know_is_told_at_once(scripted):
     with pytest.raises(Unauthenticated):
         async with Hub(scripted.url, key="wrong"):
@@ -447,10 +455,14 @@ async def test_where_nobody_listens_there_is_no_hub():
             raise AssertionError("must not connect")
 
 
-async def test_what_is_no_address_is_invalid():
-    with pytest.raises(Invalid):
-        async with Hub("ftp://127.0.0.1/ws", key=KEY):
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/ws", "http://127.0.0.1:x", "http://127.0.0.1:99999", "http://a..b"]
+)
+async def test_what_is_no_address_is_invalid(url):
+    with pytest.raises(Invalid) as caught:
+        async with Hub(url, key=KEY):
             raise AssertionError("must not connect")
+    assert caught.value.details["errors"][0]["field"] == "url"
 
 
 async def test_without_a_connection_a_call_waits_no_longer_than_it_may():

@@ -19,11 +19,13 @@ from hubbub.client import (
     DomainError,
     ErrorDefinition,
     Identity,
+    NotFound,
     Spoke,
     Unauthenticated,
     Unavailable,
     pair,
 )
+from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.protocol import codec, frames
 from tests.client.peer import HELLO, KEY, data, error
 
@@ -282,15 +284,21 @@ async def test_an_input_that_does_not_fit_names_the_field(scripted, input, field
         (ZeroDivisionError("division by zero"), "EXECUTION_ERROR", {}),
         (StopIteration(), "EXECUTION_ERROR", {}),
         (SystemExit(3), "EXECUTION_ERROR", {}),
+        (asyncio.CancelledError(), "EXECUTION_ERROR", {}),
+        (ValueError("no file \udcff"), "EXECUTION_ERROR", {}),
     ],
 )
-async def test_what_a_function_raises_reaches_the_caller(scripted, raised, code, details):
+@pytest.mark.parametrize("threaded", [False, True])
+async def test_what_a_function_raises_reaches_the_caller(scripted, raised, code, details, threaded):
     spoke = a_spoke()
 
-    @spoke.operation(namespace="test")
     def fail() -> None:
         raise raised
 
+    async def fail_async() -> None:
+        raise raised
+
+    spoke.operation(namespace="test", name="fail")(fail if threaded else fail_async)
     async with serving(spoke, scripted) as peer:
         await peer.request("call-1", "test.fail", {})
         assert error(await peer.expect(frames.CallFailed)) == (code, details)
@@ -335,6 +343,18 @@ async def test_an_answer_over_the_hubs_limit_is_told_as_such(scripted):
     async with serving(spoke, scripted) as peer:
         await peer.request("call-1", "test.big", {})
         assert (await peer.expect(frames.CallFailed)).code == "TOO_LARGE"
+
+
+async def test_a_call_as_large_as_a_hub_takes_is_answered(scripted):
+    spoke = a_spoke()
+
+    @spoke.operation(namespace="test")
+    async def size(text: str) -> int:
+        return len(text)
+
+    async with serving(spoke, scripted) as peer:
+        await peer.request("call-1", "test.size", {"text": "x" * FRAME_BYTES_MAX})
+        assert data(await peer.expect(frames.CallResponded)) == FRAME_BYTES_MAX
 
 
 async def test_an_operation_that_it_does_not_offer_is_not_found(scripted):
@@ -576,6 +596,18 @@ async def test_a_registration_that_is_refused_for_now_is_tried_again(scripted):
     await (await scripted.peer()).register()
     assert (await spoke.ready()).spoke_id == "spoke-1"
     running.cancel()
+
+
+async def test_a_spoke_that_the_hub_has_forgotten_comes_back_by_its_name(scripted):
+    spoke = a_spoke()
+    async with serving(spoke, scripted) as peer:
+        peer.wire.transport.abort()
+        again = await scripted.peer()
+        requested = await again.expect(frames.CallRequested)
+        await again.fail(requested.request_id, NotFound("no spoke", spoke="spoke-1"))
+        registration = await (await scripted.peer()).register("spoke-2")
+        assert (registration["name"], registration["spokeId"]) == ("laptop", None)
+        assert (await spoke.ready()).spoke_id == "spoke-2"
 
 
 async def test_a_registration_that_is_refused_for_good_ends_it(scripted):

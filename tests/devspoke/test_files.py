@@ -5,7 +5,9 @@ import os
 import pytest
 
 from hubbub.client import AccessDenied, Conflict, Invalid, NotFound, TooLarge
+from hubbub.devspoke import searching
 from hubbub.devspoke.files import READ_BYTES_MAX
+from hubbub.devspoke.searching import MEMORY_BYTES_MAX
 
 
 async def test_a_text_file_is_read_with_the_number_of_its_lines(dev, root):
@@ -144,11 +146,12 @@ async def test_what_is_gits_own_is_not_written(dev, root, path):
     assert os.listdir(root) == []
 
 
-@pytest.mark.parametrize("path", ["a\0b", "x" * 5_000])
+@pytest.mark.parametrize("path", ["a\0b", "x" * 1_000, "a/" * 400_000], ids=["nul", "name", "way"])
 async def test_what_cannot_be_a_path_is_invalid(dev, path):
-    with pytest.raises(Invalid) as caught:
-        await dev.call("dev.fs.read", path=path)
-    assert caught.value.details["errors"][0]["field"] == "path"
+    for operation in ("dev.fs.read", "dev.fs.list", "dev.git.status"):
+        with pytest.raises(Invalid) as caught:
+            await dev.call(operation, path=path)
+        assert caught.value.details["errors"][0]["field"] == "path"
 
 
 async def test_lines_that_hold_a_text_are_found(dev, root):
@@ -187,9 +190,44 @@ async def test_a_search_passes_over_worktrees_and_git(dev, root, git):
 @pytest.mark.parametrize(
     "query", ["(", "((a{1,255}){1,255}){1,20}", "a\nb"], ids=["open", "bomb", "lines"]
 )
-async def test_a_pattern_that_is_none_or_too_much_is_invalid(dev, query):
+async def test_a_pattern_that_is_none_or_too_much_is_invalid(dev, query, monkeypatch):
+    # Enough for git, and full sooner: a slow machine takes seconds to fill a GiB.
+    monkeypatch.setattr(searching, "MEMORY_BYTES_MAX", 128 * 1024**2)
     with pytest.raises(Invalid):
         await dev.call("dev.fs.search", query=query, regex=True)
+
+
+async def test_a_file_that_takes_too_much_memory_is_too_large_and_can_be_passed_over(dev, root):
+    (root / "a.txt").write_text("needle\n")
+    with open(root / "huge", "wb") as file:
+        file.truncate(MEMORY_BYTES_MAX)
+    for regex in (False, True):
+        with pytest.raises(TooLarge) as caught:
+            await dev.call("dev.fs.search", query="needle", regex=regex)
+        assert caught.value.details == {"bytesMax": MEMORY_BYTES_MAX}
+    found = await dev.call("dev.fs.search", query="needle", glob="*.txt")
+    assert [match["path"] for match in found["matches"]] == ["a.txt"]
+
+
+async def test_what_a_search_says_does_not_follow_the_settings_of_the_machine(
+    dev, root, git, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(root.parent))
+    git("config", "--global", "grep.fullName", "true")
+    git("config", "--global", "grep.column", "true")
+    (root / "sub").mkdir()
+    (root / "sub" / "a.txt").write_text("a needle\n")
+    found = await dev.call("dev.fs.search", query="needle", path="sub")
+    assert found["matches"] == [{"path": "sub/a.txt", "line": 1, "text": "a needle"}]
+
+
+async def test_a_match_is_told_under_whatever_name_its_file_has(dev, root):
+    odd = root / os.fsdecode(b"odd-\xff")
+    odd.mkdir()
+    (odd / "a\nb").write_text("needle\n")
+    (root / "link").symlink_to(odd.name)
+    found = await dev.call("dev.fs.search", query="needle", path="link")
+    assert found["matches"] == [{"path": "odd-\ufffd/a\nb", "line": 1, "text": "needle"}]
 
 
 @pytest.mark.parametrize("glob", ["../*", "/etc/*", "a/../../*"])

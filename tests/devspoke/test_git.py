@@ -1,6 +1,7 @@
 """dev.git over a wire, on real repositories."""
 
 import os
+import shutil
 import stat
 
 import pytest
@@ -47,6 +48,19 @@ async def test_the_status_tells_renames_and_how_far_the_upstream_is(dev, root, g
     ]
 
 
+async def test_the_old_name_of_a_file_may_look_like_anything(dev, root, git):
+    (root / "# notes").write_text("many words\n")
+    (root / "z.txt").write_text("")
+    git("add", ".")
+    git("commit", "--quiet", "--message=Notes")
+    git("mv", "# notes", "notes")
+    (root / "z.txt").write_text("changed")
+    assert (await dev.call("dev.git.status"))["changes"] == [
+        {"path": "notes", "staged": "R", "unstaged": ".", "originalPath": "# notes"},
+        {"path": "z.txt", "staged": ".", "unstaged": "M", "originalPath": None},
+    ]
+
+
 async def test_the_status_tells_when_there_is_no_branch_or_no_commit(dev, root, git):
     git("checkout", "--quiet", "--detach")
     status = await dev.call("dev.git.status")
@@ -81,6 +95,8 @@ async def test_the_log_tells_commits_newest_first(dev, root, git):
     of_one = await dev.call("dev.git.log", file="readme.txt")
     assert [commit["id"] for commit in of_one["commits"]] == [first]
     assert (await dev.call("dev.git.log", ref="main~1"))["commits"] == log["commits"][1:]
+    git("config", "i18n.logOutputEncoding", "UTF-16")
+    assert await dev.call("dev.git.log") == log
 
 
 async def test_the_diff_tells_what_is_not_staged_what_is_and_what_was(dev, root, git):
@@ -95,8 +111,8 @@ async def test_the_diff_tells_what_is_not_staged_what_is_and_what_was(dev, root,
     assert (await dev.call("dev.git.diff", base="HEAD~1", file="none"))["text"] == ""
 
 
-@pytest.mark.parametrize("ref", ["-x", "--output=stolen", ""])
-async def test_what_could_be_an_option_is_no_ref(dev, root, git, ref):
+@pytest.mark.parametrize("ref", ["-x", "--output=stolen", "^HEAD", ""])
+async def test_what_could_be_an_option_or_an_exception_is_no_ref(dev, root, git, ref):
     for operation, field in (("dev.git.log", "ref"), ("dev.git.diff", "base")):
         if ref or field == "ref":
             with pytest.raises(Invalid):
@@ -123,7 +139,10 @@ async def test_a_repository_around_the_root_is_not_the_roots(dev, root, git):
         await dev.call("dev.git.status")
 
 
-@pytest.mark.parametrize("way", ["file", "link", "work tree"])
+WAYS_OUT = ["file", "link", "work tree", "objects", "borrowed objects", "half a file"]
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
 async def test_a_repository_that_leads_out_of_the_root_is_refused(dev, root, git, way):
     sub, other = root / "sub", root.parent / "other"
     other.mkdir()
@@ -133,11 +152,21 @@ async def test_a_repository_that_leads_out_of_the_root_is_refused(dev, root, git
         (sub / ".git").write_text(f"gitdir: {other / '.git'}\n")
     elif way == "link":
         (sub / ".git").symlink_to(other / ".git")
+    elif way == "half a file":
+        (other / "HEAD").write_text("ref: refs/heads/main\n")
+        (other / "commondir").write_text(f"{root / '.git'}\n")
+        (sub / ".git").write_text(f"gitdir: {other}\n")
+    elif way == "objects":
+        git("init", "--quiet", folder=sub)
+        shutil.rmtree(sub / ".git" / "objects")
+        (sub / ".git" / "objects").symlink_to(other / ".git" / "objects")
+    elif way == "borrowed objects":
+        git("clone", "--quiet", "--shared", str(other), str(sub))
     else:
         git("init", "--quiet", folder=sub)
         git("config", "core.worktree", str(other), folder=sub)
     for operation in ("status", "log", "diff"):
-        with pytest.raises((AccessDenied, NotFound)):
+        with pytest.raises(AccessDenied):
             await dev.call(f"dev.git.{operation}", path="sub")
     with pytest.raises(AccessDenied):
         await dev.call("dev.git.status", path="../other")
@@ -151,6 +180,22 @@ async def test_a_folder_that_looks_like_a_repository_is_none(dev, root, git):
     git("config", "core.fsmonitor", str(hook), folder=fake)
     with pytest.raises(NotFound):
         await dev.call("dev.git.status", path="fake")
+    assert not marker.exists()
+
+
+async def test_a_repository_that_a_caller_could_write_is_not_read(dev, root, git):
+    sub, marker = root / "sub", root.parent / "run"
+    git("init", "--quiet", "--separate-git-dir", str(root / "store"), str(sub))
+    (sub / "a.txt").write_text("a\n")
+    git("add", ".", folder=sub)
+    config = (root / "store" / "config").read_text()
+    config += f'[filter "odd"]\n\tclean = touch {marker}\n'
+    await dev.call("dev.fs.write", path="store/config", text=config)
+    await dev.call("dev.fs.write", path="sub/.gitattributes", text="*.txt filter=odd\n")
+    await dev.call("dev.fs.write", path="sub/a.txt", text="b\n")
+    for operation in ("status", "log", "diff"):
+        with pytest.raises(AccessDenied):
+            await dev.call(f"dev.git.{operation}", path="sub")
     assert not marker.exists()
 
 
@@ -239,3 +284,50 @@ async def test_worktrees_do_not_go_where_a_link_leads(dev, root, git):
         with pytest.raises(AccessDenied):
             await dev.call(f"dev.git.{operation}", name="one", **more)
     assert os.listdir(outside) == []
+
+
+async def test_a_worktree_that_lies_elsewhere_is_not_removed_for_its_name(dev, root, git):
+    elsewhere = root.parent / "feature"
+    git("worktree", "add", "--quiet", "-b", "feature", str(elsewhere))
+    await dev.call("dev.fs.write", path=".worktrees/feature/x", text="", createParents=True)
+    with pytest.raises(DomainError):
+        await dev.call("dev.git.worktreeRemove", name="feature", force=True)
+    assert (elsewhere / "readme.txt").read_text() == "first\n"
+
+
+async def test_the_folder_of_the_worktrees_is_not_another_repositorys(dev, root, git):
+    other = root.parent / "other"
+    other.mkdir()
+    git("init", "--quiet", folder=other)
+    (root / ".worktrees" / "one").mkdir(parents=True)
+    (root / ".worktrees" / ".git").write_text(f"gitdir: {other / '.git'}\n")
+    before = sorted(os.listdir(other / ".git"))
+    with pytest.raises(AccessDenied):
+        await dev.call("dev.git.worktreeCreate", name="two", branch="work")
+    with pytest.raises(AccessDenied):
+        await dev.call("dev.git.worktreeRemove", name="one", force=True)
+    assert sorted(os.listdir(other / ".git")) == before
+
+
+async def test_the_history_of_a_submodule_is_not_told(dev, root, git):
+    other = root.parent / "other"
+    git("clone", "--quiet", str(root), str(other))
+    git("update-index", "--add", "--cacheinfo", f"160000,{git('rev-parse', 'HEAD')},sub")
+    author = ("-c", "user.name=Eve", "-c", "user.email=eve@example.org")
+    git(*author, "commit", "--quiet", "--allow-empty", "--message=Secret", folder=other)
+    (root / "sub").mkdir()
+    (root / "sub" / ".git").write_text(f"gitdir: {other / '.git'}\n")
+    git("config", "diff.submodule", "log")
+    told = (await dev.call("dev.git.diff"))["text"]
+    assert ("+Subproject commit" in told, "Secret" in told) == (True, False)
+
+
+async def test_however_much_git_warns_of_it_answers(dev, root, git):
+    git("config", "core.autocrlf", "input")
+    files = [root / f"{n:04}-{'x' * 150}.txt" for n in range(400)]
+    for file in files:
+        file.write_bytes(b"old\n")
+    git("add", ".")
+    for file in files:
+        file.write_bytes(b"new\r\n")
+    assert (await dev.call("dev.git.diff"))["text"].count("+new") == len(files)

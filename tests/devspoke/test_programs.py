@@ -2,13 +2,15 @@
 
 import asyncio
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from hubbub.client import AccessDenied, Invalid, NotFound, TimedOut, TooLarge
 from hubbub.devspoke import dev_spoke
+from hubbub.devspoke.children import child
 from hubbub.devspoke.programs import OUTPUT_BYTES_MAX
+from hubbub.devspoke.root import Root
 
 # Its own child, in the background, holds the pipes open and must not outlive it.
 PARENT_AND_CHILD = "sleep 60 & echo $!; exec sleep 60"
@@ -76,8 +78,14 @@ async def test_it_starts_nowhere_but_in_the_root(connect, root):
     for path in ("..", "out", "/"):
         with pytest.raises(AccessDenied):
             await dev.stream("dev.proc.run", program="pwd", path=path)
-    with pytest.raises(Invalid):
-        await dev.stream("dev.proc.run", program="pwd", args=["a\0b"])
+
+
+@pytest.mark.parametrize("arg", ["a\0b", "x" * 4_000_000])
+async def test_what_cannot_be_an_argument_is_invalid(connect, arg):
+    dev = await connect(allow=["pwd"])
+    with pytest.raises(Invalid) as caught:
+        await dev.stream("dev.proc.run", program="pwd", args=[arg])
+    assert caught.value.details["errors"][0]["field"] == "args"
 
 
 def test_a_list_of_programs_holds_bare_names(root):
@@ -104,6 +112,13 @@ async def test_a_timeout_kills_the_program_and_what_it_started(connect):
         await dev.answer()
     assert caught.value.details == {"timeoutS": 1.0}
     await gone(child)
+
+
+async def test_a_timeout_kills_a_program_that_has_closed_its_streams(connect):
+    dev = await connect(allow=["sh"])
+    script = "exec >&- 2>&-; exec sleep 60"
+    with pytest.raises(TimedOut):
+        await dev.stream("dev.proc.run", program="sh", args=["-c", script], timeoutS=0.2)
 
 
 async def test_a_program_that_leaves_a_child_behind_ends_all_the_same(connect):
@@ -143,3 +158,21 @@ async def test_no_descriptor_is_left_open(connect, root, git):
         return len(os.listdir("/proc/self/fd"))
 
     assert await once() == await once()
+
+
+async def test_a_child_that_is_given_up_while_it_is_born_leaves_no_descriptor_open(root):
+    async def born():
+        with Root(root).folder(PurePath()) as folder:
+            async with child(["true"], folder=folder, environment={}):
+                raise AssertionError("given up before")
+
+    before = len(os.listdir("/proc/self/fd"))
+    for steps in range(5):
+        being_born = asyncio.create_task(born())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        being_born.cancel()
+        await asyncio.wait((being_born,))
+        assert being_born.cancelled()
+    await asyncio.sleep(0)  # a transport lets go of its pipe a turn after it was closed
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,5 +1,7 @@
 """A spoke has one connection at a time: the one that registered last."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -8,8 +10,9 @@ from hubbub.calls.router import Router
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import Conflict, Invalid
 from hubbub.protocol import frames
+from hubbub.protocol.closing import FENCED
 from hubbub.protocol.specs import Registration
-from hubbub.spokes.presence import FENCED, Here, Presence
+from hubbub.spokes.presence import CHECKED_AT_ONCE, Here, Presence
 from hubbub.spokes.store import Arrival
 from tests.support.clock import DrivenLoop
 from tests.support.routing import ADA, Heard, Wire, answer, ask, definition
@@ -160,3 +163,16 @@ async def test_a_schema_that_is_none_is_refused_with_its_place(field):
         await presence.register("ada", Peer(), told)
     (error,) = refused.value.details["errors"]
     assert error["field"] == f"operations[1].{field.split('_')[0]}Schema"
+    assert (error["expected"], "properties" in error["got"]) == ("JSON Schema 2020-12", True)
+
+
+async def test_nobody_waits_until_all_of_a_long_registration_is_checked():
+    presence = Presence(Router([]), None, utc_now, Tasks(), set())
+    many = [msgspec.structs.replace(ONCE.spec, name=f"n{n}") for n in range(4 * CHECKED_AT_ONCE)]
+    told = Registration(name="s", spoke_type="dev-env", operations=(*many, many[0]))
+    registering = asyncio.create_task(presence.register("ada", Peer(), told))
+    turns = 0
+    while not registering.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert (turns > 4, type(registering.exception())) == (True, Invalid)

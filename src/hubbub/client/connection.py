@@ -14,9 +14,10 @@ from typing import Any, Self
 
 from hubbub.client.outgoing import Outgoing
 from hubbub.client.pending import Pending
-from hubbub.client.transport import GOING_AWAY, Closed, Transport
+from hubbub.client.transport import Closed, Transport
 from hubbub.kernel.errors import Aborted, Conflict, Invalid, TooLarge, Unavailable, from_wire
 from hubbub.protocol import codec, frames
+from hubbub.protocol.closing import GOING_AWAY
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,8 @@ class Connection:
         except asyncio.CancelledError:
             self.drop(request_id)
             raise
-        except TooLarge:
+        except Exception:
+            # Too large, or no text that could be sent: nothing was.
             self._outgoing.forget(request_id)
             raise
 

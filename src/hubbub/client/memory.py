@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 
 from hubbub.client.transport import Closed
+from hubbub.protocol.closing import NORMAL
 
 
 class _Lane:
@@ -56,7 +57,7 @@ class MemoryTransport:
     async def receive(self) -> bytes:
         return await self._inbox.get()
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         await self._outbox.close(Closed(code, reason))
         await self._inbox.close(Closed(code, reason))
 

@@ -11,6 +11,7 @@ import msgspec
 
 from hubbub.client.context import CallContext
 from hubbub.kernel.errors import Invalid
+from hubbub.protocol.codec import UNREADABLE
 from hubbub.protocol.signatures import (
     OperationType,
     Signature,
@@ -62,7 +63,7 @@ class Offer:
         """
         try:
             value = self.decoder.decode(input)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise _misfit(str(error)) from error
         arguments = {field: getattr(value, field) for field in value.__struct_fields__}
         if self.signature.context is not None:

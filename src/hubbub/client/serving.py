@@ -141,12 +141,19 @@ class Serving:
         try:
             frame = await self._carried_out(id, running) if running.reason is None else None
         except asyncio.CancelledError:
-            if running.reason is None:
+            if running.reason is not None:
+                # It has done its work; what the task still awaits is the sending of its answer.
+                _this_task().uncancel()
+                frame = None
+            elif _this_task().cancelling():
                 raise  # the connection ends; there is nobody to answer
-            _uncancel()
-            frame = None
+            else:
+                frame = _failure(id, RuntimeError("what the function waited for was cancelled"))
         except Closed:
             raise
+        except SystemExit as error:
+            # It would end the loop, and every other call with it.
+            frame = _failure(id, RuntimeError(f"the function raised {error!r}"))
         except Exception as error:
             frame = _failure(id, error)
         if frame is None or running.reason is not None:
@@ -197,11 +204,10 @@ def _cancel(running: _Running, reason: str) -> None:
         running.task.cancel()
 
 
-def _uncancel() -> None:
-    # The cancellation has done its work; what the task still awaits is the sending of its answer.
+def _this_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     assert task is not None
-    task.uncancel()
+    return task
 
 
 def _responded(id: str, offer: Offer, data: object) -> frames.CallResponded:

@@ -24,6 +24,7 @@ from hubbub.kernel.errors import (
     Conflict,
     HubError,
     Invalid,
+    NotFound,
     OperationNotFound,
     TooLarge,
     Unauthenticated,
@@ -222,6 +223,8 @@ class Spoke:
             )
             result = msgspec.json.decode(answer.envelope.data, type=RegistrationResult)
         except HubError as error:
+            if isinstance(error, NotFound):
+                self._spoke_id = None  # the hub has forgotten it, and will know it by its name
             self._refusal = error if isinstance(error, _FINAL) else _for_now(error)
             await connection.close()
         except msgspec.MsgspecError as error:

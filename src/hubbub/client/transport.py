@@ -3,11 +3,7 @@
 from typing import Protocol
 
 from hubbub.kernel.errors import Conflict, HubError, Unauthenticated
-
-GOING_AWAY = 1001
-LOST = 1006
-UNAUTHENTICATED = 4001
-FENCED = 4009
+from hubbub.protocol.closing import FENCED, NORMAL, UNAUTHENTICATED
 
 
 class Closed(Exception):
@@ -40,16 +36,14 @@ class Transport(Protocol):
             Closed: no more will come.
         """
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Say goodbye, and wait a moment for the answer."""
 
 
 def verdict(closed: Closed) -> HubError | None:
     """Why there is no use in connecting again, or None where there is."""
-    match closed.code:
-        case code if code == UNAUTHENTICATED:
-            return Unauthenticated("the hub does not know this key", reason=closed.reason)
-        case code if code == FENCED:
-            return Conflict("a newer connection of the same spoke took over", reason=closed.reason)
-        case _:
-            return None
+    if closed.code == UNAUTHENTICATED:
+        return Unauthenticated("the hub does not know this key", reason=closed.reason)
+    if closed.code == FENCED:
+        return Conflict("a newer connection of the same spoke took over", reason=closed.reason)
+    return None

@@ -14,9 +14,10 @@ from websockets.exceptions import (
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from hubbub.client.transport import LOST, Closed
+from hubbub.client.transport import Closed
 from hubbub.kernel.errors import Invalid, Unauthenticated, Unavailable
 from hubbub.kernel.limits import FRAME_BYTES_MAX
+from hubbub.protocol.closing import LOST, NORMAL
 from hubbub.protocol.frames import SUBPROTOCOL
 
 PING_S = 15
@@ -57,7 +58,7 @@ class WebSocketTransport:
         except ConnectionClosed as error:
             raise _closed(error) from error
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self, code: int = NORMAL, reason: str = "") -> None:
         try:
             async with asyncio.timeout(2 * CLOSE_S):
                 await self._socket.close(code, reason)
@@ -85,21 +86,21 @@ async def dial(url: str, key: str) -> WebSocketTransport:
             additional_headers={"Authorization": f"Bearer {key}"},
             # Calls are small and links are local or fast: deflating costs more than it saves.
             compression=None,
-            max_size=FRAME_BYTES_MAX,
+            # To a call that is as large as the hub takes it adds who asks, until when and for what.
+            max_size=2 * FRAME_BYTES_MAX,
             open_timeout=OPEN_S,
             ping_interval=PING_S,
             ping_timeout=PING_S,
             close_timeout=CLOSE_S,
         )
     except InvalidURI as error:
-        raise Invalid(
-            "that is not the address of a hub",
-            errors=[{"field": "url", "expected": "ws://HOST:PORT/ws or wss://", "got": url}],
-        ) from error
+        raise _no_address(url) from error
     except InvalidStatus as error:
         raise _refused(url, error.response.status_code) from error
     except (OSError, TimeoutError, EOFError, WebSocketException) as error:
         raise Unavailable("no hub answers there", url=url, reason=str(error)) from error
+    except ValueError as error:  # a port that is none, a name that no host can have
+        raise _no_address(url) from error
     if connection.subprotocol != SUBPROTOCOL:
         await connection.close(1002, "expected " + SUBPROTOCOL)
         raise Unavailable(f"what answers there does not speak {SUBPROTOCOL}", url=url)
@@ -115,6 +116,13 @@ def address(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     host, _, path = rest.partition("/")
     return f"{scheme}{separator}{host}/{path or 'ws'}" if host else url
+
+
+def _no_address(url: str) -> Invalid:
+    return Invalid(
+        "that is not the address of a hub",
+        errors=[{"field": "url", "expected": "ws://HOST:PORT/ws or wss://", "got": url}],
+    )
 
 
 def _refused(url: str, status: int) -> Unauthenticated | Unavailable:

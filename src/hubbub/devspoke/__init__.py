@@ -58,7 +58,7 @@ def _offer_files(spoke: Spoke, files: Files, search: Search) -> None:
     read = partial(offer, idempotent=True, scopes=READ)
     read(errors=(*found, TOO_LARGE))(files.read)
     read(name="list", errors=found)(files.entries)
-    read(errors=(*found, GIT_FAILED, TOOK_TOO_LONG))(search.search)
+    read(errors=(*found, TOO_LARGE, GIT_FAILED, TOOK_TOO_LONG))(search.search)
     offer(type="mutation", scopes=WRITE, errors=found)(files.write)
 
 

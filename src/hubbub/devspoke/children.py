@@ -3,10 +3,9 @@
 import asyncio
 import fcntl
 import os
-import resource
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from hubbub.client import TimedOut
@@ -51,35 +50,27 @@ async def child(
     The pipes are our own: asyncio's would keep `wait` from returning while any grandchild still
     holds one of them.
     """
-    out, out_end = await _pipe()
-    err, err_end = await _pipe()
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=_working_folder(folder),
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=out_end,
-            stderr=err_end,
-            start_new_session=True,
-        )
-    except BaseException:
-        out.transport.close()
-        err.transport.close()
-        raise
-    finally:
-        os.close(out_end)
-        os.close(err_end)
-    watch = asyncio.create_task(_watched(process))
-    running = Child(process=process, stdout=out.reader, stderr=err.reader, _watch=watch)
-    try:
-        yield running
-    finally:
-        if not watch.done():
-            running.kill()
-        out.transport.close()
-        err.transport.close()
-        await asyncio.shield(watch)
+    with ExitStack() as ours:
+        with ExitStack() as theirs:
+            stdout, out_end = await _pipe(ours, theirs)
+            stderr, err_end = await _pipe(ours, theirs)
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=_working_folder(folder),
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out_end,
+                stderr=err_end,
+                start_new_session=True,
+            )
+        watch = asyncio.create_task(_watched(process))
+        running = Child(process=process, stdout=stdout, stderr=stderr, _watch=watch)
+        try:
+            yield running
+        finally:
+            if not watch.done():
+                running.kill()
+            await asyncio.shield(watch)
 
 
 def _working_folder(folder: int) -> str:
@@ -91,20 +82,17 @@ def _working_folder(folder: int) -> str:
     return os.fsdecode(fcntl.fcntl(folder, path_of, bytes(1024)).rstrip(b"\0"))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pipe:
-    reader: asyncio.StreamReader
-    transport: asyncio.ReadTransport
-
-
-async def _pipe() -> tuple[_Pipe, int]:
-    loop = asyncio.get_running_loop()
+async def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[asyncio.StreamReader, int]:
+    """The end that is read, for as long as `ours`, and the other, for as long as `theirs`."""
+    out, into = os.pipe()
+    theirs.callback(os.close, into)
+    file = ours.enter_context(os.fdopen(out, "rb", buffering=0))
     reader = asyncio.StreamReader(limit=CHUNK_BYTES)
-    ours, theirs = os.pipe()
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), file
     )
-    return _Pipe(reader=reader, transport=transport), theirs
+    ours.callback(transport.close)
+    return reader, into
 
 
 async def _watched(process: asyncio.subprocess.Process) -> int:
@@ -131,47 +119,45 @@ async def output(
     environment: Mapping[str, str],
     bytes_max: int,
     timeout_s: float,
-    memory_bytes_max: int | None = None,
 ) -> Output:
     """What a command says, up to `bytes_max` of it.
-
-    Args:
-        memory_bytes_max: of address space, where the system can limit it; None for no limit.
 
     Raises:
         TimedOut: it was killed after `timeout_s`.
     """
     async with child(command, folder=folder, environment=environment) as running:
-        if memory_bytes_max is not None:
-            _limit(running.process.pid, memory_bytes_max)
         try:
             async with asyncio.timeout(timeout_s):
                 stdout, stderr = await asyncio.gather(
-                    _up_to(running, running.stdout, bytes_max),
-                    _up_to(running, running.stderr, ERRORS_BYTES_MAX),
+                    _up_to(bytes_max, running.stdout, running.kill),
+                    # Warnings, as a rule: nothing ends over those.
+                    _up_to(ERRORS_BYTES_MAX, running.stderr),
                 )
                 code = await running.exited()
         except TimeoutError:
-            raise TimedOut("it took too long", command=command[0], timeoutS=timeout_s) from None
+            raise TimedOut("it took too long", timeoutS=timeout_s) from None
     truncated = len(stdout) > bytes_max
     return Output(code=code, stdout=stdout[:bytes_max], stderr=stderr, truncated=truncated)
 
 
-def _limit(pid: int, memory_bytes_max: int) -> None:
-    # From outside and a moment late: what could run between fork and exec cannot be Python where
-    # there are threads. The process has hardly begun by now.
-    if hasattr(resource, "prlimit"):
-        with suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))
+def limited(command: Sequence[str], memory_bytes_max: int) -> list[str]:
+    """The command, with so much address space, where the system can limit it."""
+    # By a shell, which takes the limit on itself first: what could run between fork and exec here
+    # cannot be Python where there are threads, and from outside it would come too late.
+    script = 'ulimit -v "$0" 2>/dev/null; exec "$@"'
+    return ["/bin/sh", "-c", script, str(memory_bytes_max // 1024), *command]
 
 
-async def _up_to(running: Child, reader: asyncio.StreamReader, bytes_max: int) -> bytes:
+async def _up_to(
+    bytes_max: int, reader: asyncio.StreamReader, over: Callable[[], None] | None = None
+) -> bytes:
+    """What comes, to the end of it; of more than `bytes_max` only so much that it shows."""
     parts: list[bytes] = []
     held = 0
     while data := await reader.read(CHUNK_BYTES):
         if held <= bytes_max:
             parts.append(data)
             held += len(data)
-        if held > bytes_max:
-            running.kill()
+        if held > bytes_max and over is not None:
+            over()
     return b"".join(parts)

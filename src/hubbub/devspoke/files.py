@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from hubbub.client import AccessDenied, CallContext, Conflict, TooLarge
 from hubbub.devspoke.refusals import became_a_link, named
-from hubbub.devspoke.root import Root, shown
+from hubbub.devspoke.root import Root, gits_own, shown
 
 READ_BYTES_MAX = 4 * 1024 * 1024
 SCAN_MAX = 20_000  # names of one folder that are looked at
@@ -110,7 +110,7 @@ class Files:
         Files of git's own (anything in `.git`) are not written.
         """
         where = self._root.located(path)
-        if any(part.lower() == ".git" for part in where.parts):
+        if gits_own(where):
             # A line in .git/config or a hook is a program that the next git command runs.
             raise AccessDenied("the files of git are its own", path=path)
         if not where.name:

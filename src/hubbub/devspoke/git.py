@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from itertools import chain
 from pathlib import PurePath
 
-from hubbub.client import AccessDenied, DomainError, Invalid, NotFound
-from hubbub.devspoke.children import Output, environment, output
-from hubbub.devspoke.root import Root
+from hubbub.client import AccessDenied, DomainError, NotFound
+from hubbub.devspoke.children import Output, environment, limited, output
+from hubbub.devspoke.refusals import misfit
+from hubbub.devspoke.root import Root, gits_own
 
 GIT_S = 30.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
@@ -26,6 +28,9 @@ _SAFE = (
     # A folder that merely looks like a repository is none: anybody may write one.
     "safe.bareRepository=explicit",
 )
+
+# Where a repository lies: for each of these `rev-parse` says a path.
+_PLACES = (("--show-toplevel",), ("--git-dir",), ("--git-common-dir",), ("--git-path", "objects"))
 
 
 class Git:
@@ -47,8 +52,9 @@ class Git:
         if git is None:
             raise DomainError("GIT_FAILED", "git is not installed")
         settings = [part for setting in _SAFE for part in ("-c", setting)]
+        command = [git, "--no-pager", *settings, *arguments]
         return await output(
-            [git, "--no-pager", *settings, *arguments],
+            command if memory_bytes_max is None else limited(command, memory_bytes_max),
             folder=folder,
             environment=environment(
                 LC_ALL="C.UTF-8",
@@ -60,7 +66,6 @@ class Git:
             ),
             bytes_max=ANSWER_BYTES_MAX,
             timeout_s=GIT_S,
-            memory_bytes_max=memory_bytes_max,
         )
 
     async def answer(self, folder: int, *arguments: str) -> Output:
@@ -73,36 +78,40 @@ class Git:
     async def check(self, folder: int, path: str) -> None:
         """See that a repository, its work tree and its objects lie within the root.
 
-        A `.git` may be a file or a link that leads anywhere, and the configuration may name any
-        folder as the work tree.
+        A `.git` may be a file or a link that leads anywhere, the configuration may name any folder
+        as the work tree, and objects may be borrowed from any other repository. One that is not in
+        a `.git` could have been written by `dev.fs.write`, with programs to run.
 
         Raises:
             NotFound: there is no repository.
-            AccessDenied: there is one, and it leads out.
+            AccessDenied: there is one, and it leads out or is kept elsewhere.
         """
-        said = await self.run(
-            folder, "rev-parse", "--path-format=absolute", "--show-toplevel", "--git-common-dir"
-        )
+        said = await self.run(folder, "rev-parse", "--path-format=absolute", *chain(*_PLACES))
         if said.code != 0:
             raise NotFound("there is no repository", path=path, stderr=_told(said))
-        if not self._holds(said.stdout.decode(errors="surrogateescape").splitlines()):
-            raise AccessDenied("the repository leads out of the root", path=path)
+        if not self._holds(os.fsdecode(said.stdout).split("\n")[:-1]):
+            raise AccessDenied("the repository is not kept in a .git below the root", path=path)
 
     def _holds(self, places: list[str]) -> bool:
-        return all(self.root.holds(os.path.realpath(place)) for place in places)
+        # More lines than places: the name of a folder has several, and could be taken for two.
+        if len(places) != len(_PLACES):
+            return False
+        top, *own = (os.path.realpath(place) for place in places)
+        return (
+            self.root.holds(top)
+            and all(self.root.holds(each) and gits_own(self.root.below(each)) for each in own)
+            and not os.path.lexists(os.path.join(own[-1], "info", "alternates"))
+        )
 
     async def commit(self, folder: int, ref: str) -> str:
         """The id of the commit that `ref` names, so that no ref reaches a command as it came.
 
         Raises:
-            Invalid: it could be taken for an option.
+            Invalid: it could be taken for an option, or for what is to be left out.
             NotFound: it names none.
         """
-        if ref.startswith("-") or "\0" in ref or not ref:
-            raise Invalid(
-                "that cannot be a ref",
-                errors=[{"field": "ref", "expected": "a branch, a tag or a commit", "got": ref}],
-            )
+        if not ref or ref[0] in "-^" or "\0" in ref:
+            raise misfit("ref", "a branch, a tag or a commit", ref)
         said = await self.run(folder, "rev-parse", "--verify", "--quiet", ref + "^{commit}")
         if said.code != 0:
             raise NotFound("there is no such commit", ref=ref)

@@ -1,6 +1,7 @@
 """dev.git, what it reads: status, log and diff."""
 
 from collections.abc import Iterator
+from itertools import dropwhile, takewhile
 from typing import Annotated
 
 from msgspec import Meta
@@ -97,8 +98,8 @@ class History:
             files = () if file is None else (self._git.below(where, file),)
             said = await self._git.answer(
                 folder,
-                *("--literal-pathspecs", "log", "-z", f"--max-count={limit + 1}"),
-                *(f"--format={LOG_FORMAT}", commit, "--", *files),
+                *("--literal-pathspecs", "log", "-z", "--encoding=UTF-8"),
+                *(f"--max-count={limit + 1}", f"--format={LOG_FORMAT}", commit, "--", *files),
             )
         commits = list(commits_of(said.stdout.decode(errors="replace")))
         truncated = said.truncated or len(commits) > limit
@@ -126,7 +127,8 @@ class History:
             said = await self._git.answer(
                 folder,
                 *("--literal-pathspecs", "diff", "--no-color", "--no-ext-diff", "--no-textconv"),
-                "--ignore-submodules=dirty",
+                # Nor does its own history belong here: it may lie anywhere.
+                *("--ignore-submodules=dirty", "--submodule=short"),
                 *(("--cached",) if staged else ()),
                 *(*commits, "--", *files),
             )
@@ -136,9 +138,10 @@ class History:
 def status_of(said: str, *, truncated: bool = False) -> Status:
     """What `git status --porcelain=v2 --branch -z` says."""
     lines = said.split("\0")[:-1]
-    heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+    # Only at the beginning: after a rename a line is a path, whatever that begins with.
+    heads = dict(line[2:].split(" ", 1) for line in takewhile(_is_head, lines))
     ahead, behind = heads.get("branch.ab", "+0 -0").split(" ")
-    changes = list(_changes(iter(line for line in lines if not line.startswith("# "))))
+    changes = list(_changes(dropwhile(_is_head, lines)))
     branch, head = heads.get("branch.head"), heads.get("branch.oid")
     return Status(
         branch=None if branch == "(detached)" else branch,
@@ -149,6 +152,10 @@ def status_of(said: str, *, truncated: bool = False) -> Status:
         changes=changes[:CHANGES_MAX],
         truncated=truncated or len(changes) > CHANGES_MAX,
     )
+
+
+def _is_head(line: str) -> bool:
+    return line.startswith("# ")
 
 
 # Fields before the path: "1 XY sub mH mI mW hH hI path", "2 ... Xscore path", "u ... h3 path".

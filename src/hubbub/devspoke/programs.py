@@ -2,10 +2,11 @@
 
 import asyncio
 import codecs
+import errno
 import shutil
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from msgspec import Meta
 
 from hubbub.client import AccessDenied, NotFound, TimedOut, TooLarge
 from hubbub.devspoke.children import CHUNK_BYTES, Child, child, environment
-from hubbub.devspoke.refusals import not_a_path
+from hubbub.devspoke.refusals import misfit
 from hubbub.devspoke.root import Root
 
 OUTPUT_BYTES_MAX = 16 * 1024 * 1024
@@ -54,17 +55,22 @@ class Programs:
         """
         command = [self._found(program), *args]
         if any("\0" in arg for arg in args):
-            raise not_a_path("\\0")
+            raise misfit("args", "text without \\0", "\\0")
         where = self._root.located(path)
         ends = time.monotonic() + timeout_s
         async with AsyncExitStack() as leaving:
             folder = leaving.enter_context(self._root.folder(where))
-            running = await leaving.enter_async_context(
-                child(command, folder=folder, environment=environment(TERM="dumb"))
-            )
-            async for chunk in _said(running, ends, timeout_s):
-                yield chunk
-            yield Chunk(exit_code=await running.exited())
+            with _fitting():
+                running = await leaving.enter_async_context(
+                    child(command, folder=folder, environment=environment(TERM="dumb"))
+                )
+            said = await leaving.enter_async_context(aclosing(_said(running, ends)))
+            try:
+                async for chunk in said:
+                    yield chunk
+                yield Chunk(exit_code=await _exited(running, ends))
+            except TimeoutError:
+                raise TimedOut("the program took too long", timeoutS=timeout_s) from None
 
     def _found(self, program: str) -> str:
         if program not in self._allowed:
@@ -77,7 +83,17 @@ class Programs:
         return found
 
 
-async def _said(running: Child, ends: float, timeout_s: float) -> AsyncIterator[Chunk]:
+@contextmanager
+def _fitting() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.E2BIG:
+            raise misfit("args", "no more than the machine takes", "more") from error
+        raise
+
+
+async def _said(running: Child, ends: float) -> AsyncGenerator[Chunk, None]:
     """What both streams say, as it comes; nothing is read ahead, so a slow reader slows it."""
     readers: dict[Stream, asyncio.StreamReader] = {
         "stdout": running.stdout,
@@ -88,10 +104,11 @@ async def _said(running: Child, ends: float, timeout_s: float) -> AsyncIterator[
     said = 0
     try:
         while steps:
-            left_s = max(0.0, ends - time.monotonic())
+            left_s = ends - time.monotonic()
             done, _ = await asyncio.wait(steps, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
-                raise TimedOut("the program took too long", timeoutS=timeout_s)
+            # One that always has more to say is never waited for.
+            if not done or left_s <= 0:
+                raise TimeoutError
             for step in done:
                 name = steps.pop(step)
                 data = step.result()
@@ -105,6 +122,12 @@ async def _said(running: Child, ends: float, timeout_s: float) -> AsyncIterator[
     finally:
         for step in steps:
             step.cancel()
+
+
+async def _exited(running: Child, ends: float) -> int:
+    """Its exit code. A program may have closed both streams long before it ends."""
+    async with asyncio.timeout(ends - time.monotonic()):
+        return await running.exited()
 
 
 def _step(reader: asyncio.StreamReader) -> asyncio.Task[bytes]:

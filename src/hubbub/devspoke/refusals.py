@@ -52,11 +52,15 @@ def named(path: str) -> Iterator[None]:
         raise
 
 
-def not_a_path(path: str) -> Invalid:
+def misfit(field: str, expected: str, got: str) -> Invalid:
     return Invalid(
-        "that cannot be a path",
-        errors=[{"field": "path", "expected": "a path below the root", "got": path[:200]}],
+        "the input does not fit",
+        errors=[{"field": field, "expected": expected, "got": got[:200]}],
     )
+
+
+def not_a_path(path: str) -> Invalid:
+    return misfit("path", "a path below the root", path)
 
 
 def became_a_link(path: str) -> AccessDenied:

@@ -13,6 +13,9 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+# What the systems allow. Resolving a path takes time with the square of its length.
+PATH_CHARS_MAX = 4_096
+
 
 class Root:
     """Opens what lies below one folder, and nothing else.
@@ -36,17 +39,23 @@ class Root:
             AccessDenied: it leads out.
             Invalid: it cannot be a path.
         """
+        if len(path) > PATH_CHARS_MAX:
+            raise not_a_path(path)
         try:
             real = os.path.realpath(self.path / path)
         except (OSError, ValueError) as error:
             raise not_a_path(path) from error
         if not self.holds(real):
             raise AccessDenied("the path leads out of the root", path=path)
-        return PurePath(real).relative_to(self.path)
+        return self.below(real)
 
     def holds(self, real: str) -> bool:
         """Whether a resolved path is the root or lies below it."""
         return PurePath(real).is_relative_to(self.path)
+
+    def below(self, real: str) -> PurePath:
+        """A resolved path that the root holds, from the root."""
+        return PurePath(real).relative_to(self.path)
 
     @contextmanager
     def folder(self, where: PurePath, *, create: bool = False) -> Iterator[int]:
@@ -110,6 +119,11 @@ def _step(part: str, folder: int, path: str) -> int:
             if stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode):
                 raise became_a_link(path) from None
             raise
+
+
+def gits_own(where: PurePath) -> bool:
+    """Whether it is a `.git` or lies in one."""
+    return any(part.lower() == ".git" for part in where.parts)
 
 
 def shown(name: str) -> str:

@@ -38,6 +38,7 @@ from hubbub.kernel.ids import new_id
 from hubbub.kernel.limits import FRAME_BYTES_MAX, ID_CHARS_MAX
 from hubbub.operations.context import Caller
 from hubbub.protocol import codec, frames
+from hubbub.protocol.closing import BROKEN, RESTARTING, SLOW, TOO_BIG, UNAUTHENTICATED
 from hubbub.protocol.codec import encode
 from hubbub.spokes.presence import Presence
 
@@ -47,13 +48,6 @@ CALLS_MAX: Final = 20_000
 EARLY_BYTES_MAX: Final = 1024 * 1024
 FAREWELL_S: Final = 2.0
 """How long a peer that is cut off may take to read why."""
-
-NORMAL: Final = 1000
-GOING_AWAY: Final = 1012
-UNAUTHENTICATED: Final = 4001
-SLOW: Final = 4008
-TOO_BIG: Final = 1009
-BROKEN: Final = 1011
 
 
 class WebSocketDoor:
@@ -118,7 +112,7 @@ class WebSocketDoor:
     def close(self) -> None:
         """End all connections."""
         for connection in list(self.connections):
-            connection.close(GOING_AWAY, "the hub is restarting")
+            connection.close(RESTARTING, "the hub is restarting")
             connection.hang_up()
 
     def _key_changed(self, changed: KeyChanged) -> None:

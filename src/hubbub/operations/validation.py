@@ -59,7 +59,7 @@ class Validator:
         return self._compiled
 
 
-def compiled(schema: Schema) -> Any:
+def compiled(schema: Schema, *, at: str = "schema") -> Any:
     """A validator that never reaches for the network.
 
     Raises:
@@ -70,15 +70,13 @@ def compiled(schema: Schema) -> Any:
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         raise Invalid(
             "that is not a JSON Schema",
-            errors=[
-                {"field": "schema", "expected": "JSON Schema 2020-12", "got": str(error)[:500]}
-            ],
+            errors=[{"field": at, "expected": "JSON Schema 2020-12", "got": str(error)[:500]}],
         ) from error
     # After the above, which has refused what is nested too deep to be walked through.
     if _weight(schema) > WEIGHT_MAX:
         raise Invalid(
             "the schema takes too long to check",
-            errors=[{"field": "schema", "expected": f"at most {WEIGHT_MAX} steps for one value"}],
+            errors=[{"field": at, "expected": f"at most {WEIGHT_MAX} steps for one value"}],
         )
     return validator
 

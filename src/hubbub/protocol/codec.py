@@ -64,7 +64,8 @@ def failed(request_id: str, error: HubError, call_id: str = "") -> frames.CallFa
         payload=frames.Failed(
             request_id=request_id,
             code=error.name,
-            message=error.message,
+            # What another program said may hold half a character, which no frame can carry.
+            message=error.message.encode(errors="replace").decode(),
             details=msgspec.Raw(encode(error.details)) if error.details else frames.NOTHING,
             call_id=call_id,
         ),

@@ -83,14 +83,14 @@ class Registration(
 ):
     """Input of `hub.register`: the whole of what the spoke offers from now on."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
     spoke_type: SpokeType
     operations: tuple[OperationSpec, ...]
     spoke_id: str | None = None
     """As an earlier registration answered; without it the spoke is known by its name."""
     project_id: str | None = None
     host_info: HostInfo = HostInfo()
-    concurrency_max: int = 64
+    concurrency_max: Annotated[int, msgspec.Meta(ge=1)] = 64
     """Calls that the spoke takes at once; the hub sends no more."""
 
 
@@ -111,5 +111,5 @@ class RegistrationResult(msgspec.Struct, frozen=True, kw_only=True, rename="came
 
 
 def _require(pattern: str, field: str, value: str) -> None:
-    if len(value) > NAME_CHARS_MAX or not re.match(pattern, value):
+    if len(value) > NAME_CHARS_MAX or not re.fullmatch(pattern, value):
         raise ValueError(f"{field} {value[:NAME_CHARS_MAX]!r} does not match {pattern}")

@@ -4,7 +4,6 @@ A spoke is here from the commit of its registration until its connection ends. A
 of the same spoke has the higher epoch and fences the first, whose late answers then are nobody's.
 """
 
-import logging
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Final
 
 from anyio import CancelScope
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from hubbub.calls.model import Provider
 from hubbub.calls.router import Router
@@ -19,13 +19,14 @@ from hubbub.catalog import store as catalog
 from hubbub.catalog.events import OperationsDefined
 from hubbub.catalog.model import Definition, defined
 from hubbub.kernel.clock import Clock
-from hubbub.kernel.errors import Conflict, HubError, Invalid
+from hubbub.kernel.errors import Conflict, Invalid
 from hubbub.kernel.groups import surviving
 from hubbub.kernel.ids import looks_like_id
 from hubbub.kernel.limits import REGISTERED_OPERATIONS_MAX
 from hubbub.operations.context import Peer
 from hubbub.operations.validation import compiled
 from hubbub.protocol import codec
+from hubbub.protocol.closing import FENCED
 from hubbub.protocol.frames import (
     CallAbort,
     CallCompleted,
@@ -41,12 +42,9 @@ from hubbub.spokes.store import Arrival
 from hubbub.storage.database import Database
 from hubbub.storage.transaction import WriteTransaction
 
-log = logging.getLogger(__name__)
-
 SPOKE: Final = "spoke"
 BEAT_S: Final = 30.0
-FENCED: Final = 4009
-"""Close code: a newer connection of the same spoke has taken over."""
+CHECKED_AT_ONCE: Final = 50
 
 ProviderFrame = CallResponded | CallCompleted | CallFailed | CallAbort | CallProgressed
 
@@ -100,7 +98,7 @@ class Presence:
             Invalid: if an operation cannot be offered; names it.
             Conflict: if a shared operation is offered by others under another contract.
         """
-        self._check(told)
+        await self._check(told)
         now = self._clock()
         # Whoever gives up waiting does not undo what is committed: it has to be entered all the
         # same, if only to note that the spoke has left.
@@ -194,15 +192,16 @@ class Presence:
         # Where this fails, the next start of the spoke or of the hub puts the row right.
         await self._database.write(work)
 
-    def _check(self, told: Registration) -> None:
+    async def _check(self, told: Registration) -> None:
         if len(told.operations) > REGISTERED_OPERATIONS_MAX:
             raise _invalid("operations", f"at most {REGISTERED_OPERATIONS_MAX}")
-        if told.concurrency_max < 1:
-            raise _invalid("concurrencyMax", "1 or more")
         if looks_like_id(told.name):
             raise _invalid("name", "a name, not an id: a spoke may be chosen by either")
         seen: set[str] = set()
         for n, spec in enumerate(told.operations):
+            if n % CHECKED_AT_ONCE == 0:
+                # The schemas of ten thousand operations take a second, and nobody else is to wait.
+                await checkpoint()
             root = spec.namespace.partition(".")[0]
             if root in self._reserved:
                 raise _invalid(f"operations[{n}].namespace", f"not one of the hub's: {root}")
@@ -212,14 +211,8 @@ class Presence:
             if spec.id in seen:
                 raise _invalid(f"operations[{n}].name", f"{spec.id} only once")
             seen.add(spec.id)
-            try:
-                compiled(spec.input_schema)
-            except HubError as error:
-                raise _invalid(f"operations[{n}].inputSchema", str(error)) from error
-            try:
-                compiled(spec.output_schema)
-            except HubError as error:
-                raise _invalid(f"operations[{n}].outputSchema", str(error)) from error
+            compiled(spec.input_schema, at=f"operations[{n}].inputSchema")
+            compiled(spec.output_schema, at=f"operations[{n}].outputSchema")
 
 
 def _here(arrival: Arrival, peer: Peer, told: Registration, account_id: str) -> Here:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from hubbub.kernel.errors import NotFound
 from hubbub.kernel.ids import new_id
@@ -44,7 +44,7 @@ async def page(
     if status is not None:
         statement = statement.where(spokes.c.status == status)
     if account_id is not None:
-        statement = statement.where(json_text(tx, spokes.c.metadata, "accountId") == account_id)
+        statement = statement.where(_is_of(tx, account_id))
     return list(await tx.execute(statement))
 
 
@@ -82,15 +82,20 @@ async def _check_project(tx: Transaction, id: str | None) -> None:
 
 async def _known(tx: Transaction, account_id: str, told: Registration) -> Row | None:
     """The row of the spoke that speaks. Somebody else's is never it, whatever it is called."""
+    by_id = told.spoke_id is not None
     statement = select(spokes).where(
-        spokes.c.id == told.spoke_id if told.spoke_id is not None else spokes.c.name == told.name
+        spokes.c.id == told.spoke_id if by_id else spokes.c.name == told.name,
+        _is_of(tx, account_id),
     )
-    for row in await tx.execute(statement.order_by(spokes.c.created_at)):
-        if row.metadata.get("accountId") == account_id:
-            return row
-    if told.spoke_id is not None:
+    statement = statement.order_by(spokes.c.created_at, spokes.c.id).limit(1)
+    row = (await tx.execute(statement)).one_or_none()
+    if row is None and by_id:
         raise NotFound("no spoke of yours has this id", spoke=told.spoke_id)
-    return None
+    return row
+
+
+def _is_of(tx: Transaction, account_id: str) -> ColumnElement[bool]:
+    return json_text(tx, spokes.c.metadata, "accountId") == account_id
 
 
 async def leave(tx: WriteTransaction, arrival: Arrival, now: datetime) -> bool:
