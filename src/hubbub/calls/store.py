@@ -33,8 +33,6 @@ CHANGING: Final = (
 )  # fmt: skip
 EDGE_COLUMNS: Final = ("id", "source_id", "target_id", "edge_type", "created_at", "updated_at")
 
-# PostgreSQL keeps no NUL in a text and no number of more than some digits.
-
 
 class CallRow(msgspec.Struct, frozen=True):
     """What the graph keeps of a call, as it is at this moment."""
@@ -54,7 +52,8 @@ class CallRow(msgspec.Struct, frozen=True):
         return {name: values[name] for name in CHANGING}
 
     def emptied(self) -> "CallRow":
-        """The same without what was said, for a database that cannot keep it."""
+        """The same without what was said, for a database that cannot keep it: PostgreSQL has no
+        room for a NUL in a text, nor for a number of more than some digits."""
         values = dict(zip(COLUMNS, self.values, strict=True))
         for name in ("input", "output"):
             if values[name] is not None:
