@@ -401,6 +401,22 @@ def test_a_link_may_find_out_that_its_provider_is_gone_when_it_is_asked(router):
     assert (call.provider, list(second.calls), first.calls) == (second, [call.id], {})
 
 
+def test_a_call_that_nobody_starts_ends_with_what_the_last_one_said(router):
+    first, second = offering(router, "a", QUERY), offering(router, "b", QUERY)
+
+    def send(call):
+        raise Unavailable("closing", left=True)
+
+    first.link.on_send = second.link.on_send = send
+    for chosen in (None, "a"):
+        _, heard = begin(router, "dev.query", provider=chosen)
+        assert (heard.end, heard.ends[0].error.details) == (
+            ("failed", "UNAVAILABLE"),
+            {"left": True},
+        )
+    assert (router.counters.rerouted, router.held()) == (1, ZERO)
+
+
 def test_an_answer_that_is_no_envelope_is_the_end(router):
     spoke = offering(router, "s", QUERY, STREAM)
     for op in ("dev.query", "dev.stream"):

@@ -113,7 +113,7 @@ class Router:
             if call.outcome is not None or call.provider is not provider:
                 continue  # the end of one before it was its end, too
             if call.definition.spec.idempotent and not call.answers and call.aborting is None:
-                self._reroute(call)
+                self._reroute(call, CALLEE_LEFT)
             else:
                 self._finish(call, CALLEE_LEFT)
 
@@ -284,7 +284,7 @@ class Router:
         if call is None:
             return
         if isinstance(error, Unavailable) and not call.answers and call.aborting is None:
-            self._reroute(call, error)
+            self._reroute(call, failed(error))
         else:
             self._finish(call, failed(error))
 
@@ -422,44 +422,47 @@ class Router:
             )
         return parent
 
-    def _dispatch(self, call: Call) -> None:
-        """Hand the call to a provider, or end it at once with what stands in the way."""
+    def _dispatch(self, call: Call, otherwise: Outcome | None = None) -> None:
+        """Hand the call to a provider. It ends at once where nobody takes it: `otherwise`, or with
+        what stands in the way."""
         while True:
             try:
                 provider = self.offers.choose(call)
             except HubError as error:
-                self._finish(call, failed(error))
+                self._finish(call, otherwise or failed(error))
                 return
-            call.provider = provider
-            call.provider_id = provider.id
-            provider.calls[call.id] = call
-            self._turns += 1
-            provider.turn = self._turns
-            call.status = "running"
-            # The first provider gets it at once, so the clock need not be asked again.
-            call.started_ns = time.time_ns() if call.tried else call.created_ns
+            self._give(call, provider)
             try:
                 provider.link.send(call)
-            except Unavailable:
+            except Unavailable as error:
                 if call.outcome is not None or call.provider is not provider:
                     return  # somebody ended it, or gave it to another, on the way
                 self._leave(call)
+                otherwise = failed(error)
             except Busy as error:
                 self._finish(call, failed(error))
                 return
             else:
                 return
 
-    def _reroute(self, call: Call, error: HubError | None = None) -> None:
+    def _give(self, call: Call, provider: Provider) -> None:
+        call.provider = provider
+        call.provider_id = provider.id
+        provider.calls[call.id] = call
+        self._turns += 1
+        provider.turn = self._turns
+        call.status = "running"
+        if call.tried:
+            self.counters.rerouted += 1
+            call.started_ns = time.time_ns()
+        else:
+            # The first provider gets it at once, so the clock need not be asked again.
+            call.started_ns = call.created_ns
+
+    def _reroute(self, call: Call, otherwise: Outcome) -> None:
         """Give a call that was not started, or may be started twice, to somebody else."""
         self._leave(call)
-        try:
-            self.offers.choose(call)
-        except HubError:
-            self._finish(call, failed(error) if error is not None else CALLEE_LEFT)
-            return
-        self.counters.rerouted += 1
-        self._dispatch(call)
+        self._dispatch(call, otherwise)
 
     def _leave(self, call: Call) -> None:
         provider = call.provider
