@@ -515,6 +515,23 @@ async def test_call_run_may_wait_longer_than_is_usual(serve):
         assert (await asking)["data"] == "late enough"
 
 
+async def test_call_stream_may_be_silent_longer_than_is_usual(serve):
+    async with serve(idle_timeout_s=0.1) as hub:
+        spoke = await hub.spoke("laptop", TAIL)
+
+        async def heard(**more):
+            run = hub.door().answers("call.stream", operation="dev.log.tail", **more)
+            return [envelope["data"] async for envelope in run]
+
+        patient = asyncio.create_task(heard(timeoutMs=10**400))
+        asked = await spoke.asked()
+        with pytest.raises(TimedOut):
+            await heard()
+        await spoke.answer(asked, "late enough")
+        await spoke.complete(asked)
+        assert await patient == ["late enough"]
+
+
 async def test_call_stream_gives_every_envelope(hub, call):
     spoke = await hub.spoke("laptop", TAIL)
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from hubbub.calls.model import Ask, Cancel, Reason
 from hubbub.calls.offers import NotOffered
-from hubbub.calls.router import IDLE_TIMEOUT_MS_MAX, KILL_WAIT_S, Bounds, Router
+from hubbub.calls.router import IDLE_TIMEOUT_S_MAX, KILL_WAIT_S, Bounds, Router
 from hubbub.kernel.errors import Conflict, DomainError, Invalid, Unavailable
 from hubbub.kernel.limits import CALL_DEPTH_MAX
 from hubbub.protocol.specs import AccessControl
@@ -192,11 +192,42 @@ def test_answers_do_not_keep_alive_a_subscription_that_is_to_stop(loop, router):
     assert heard.end == ("aborted", "ABORTED")
 
 
-@pytest.mark.parametrize("idle_ms", [10**400, IDLE_TIMEOUT_MS_MAX + 1], ids=["no float", "long"])
+LONG_MS = 1_000_000
+
+
+def test_a_subscription_that_waits_for_a_longer_one_may_be_silent_as_long(loop, router):
+    offering(router, "s", STREAM)
+    given, heard_given = begin(router, "dev.stream", idle_timeout_ms=1000)
+    open_, heard_open = begin(router, "dev.stream")
+    for call in (given, open_):
+        router.extend(call.id, LONG_MS)
+    loop.advance(LONG_MS / 1000 - 1)
+    assert (heard_given.end, heard_open.ends) == (("failed", "TIMEOUT"), [])
+    loop.advance(1.1)
+    assert heard_open.end == ("failed", "TIMEOUT")
+
+
+@pytest.mark.parametrize("timeout_ms", [LONG_MS, 10**400], ids=["long", "no float"])
+def test_a_query_that_waits_for_a_longer_one_may_take_as_long(loop, router, timeout_ms):
+    offering(router, "s", QUERY)
+    given, heard_given = begin(router, "dev.query", deadline_ms=in_ms(1))
+    open_, heard_open = begin(router, "dev.query")
+    for call in (given, open_):
+        router.extend(call.id, timeout_ms)
+    longest_s = min(timeout_ms, round(router.bounds.timeout_s_max * 1000)) / 1000
+    loop.advance(longest_s - 1)
+    assert (heard_given.end, heard_open.ends) == (("failed", "TIMEOUT"), [])
+    loop.advance(1.1)
+    assert heard_open.end == ("failed", "TIMEOUT")
+
+
+@pytest.mark.parametrize(
+    "idle_ms", [10**400, round(IDLE_TIMEOUT_S_MAX * 1000) + 1], ids=["no float", "long"]
+)
 def test_an_idle_timeout_beyond_the_longest_is_the_longest(router, idle_ms):
     offering(router, "s", STREAM)
     call, _ = begin(router, "dev.stream", idle_timeout_ms=idle_ms)
-    assert call.idle_timeout_s == IDLE_TIMEOUT_MS_MAX / 1000
+    assert call.idle_timeout_s == IDLE_TIMEOUT_S_MAX
 
 
 @pytest.mark.parametrize("idle_ms", [0, -5, -(10**400)], ids=["0", "-5", "no float"])

@@ -153,7 +153,6 @@ class Call(CallRecord):
     __slots__ = (
         "aborting",
         "children",
-        "deadline_given",
         "deadline_ms",
         "definition",
         "depth",
@@ -166,6 +165,7 @@ class Call(CallRecord):
         "provider",
         "request_id",
         "sink",
+        "time_given",
         "tried",
     )
 
@@ -201,7 +201,8 @@ class Call(CallRecord):
         self.pinned = ask.provider
         self.tried: set[Provider] | None = None
         self.deadline_ms = ask.deadline_ms
-        self.deadline_given = ask.deadline_ms is not None  # by the caller
+        given = ask.idle_timeout_ms if definition.streams else ask.deadline_ms
+        self.time_given = given is not None  # by the caller
         self.idle_timeout_s: float | None = None
         self.due_s = 0.0  # monotonic: when it times out; 0 for never
         self.outcome: Outcome | None = None

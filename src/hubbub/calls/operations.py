@@ -28,7 +28,7 @@ from hubbub.storage.statements import Row
 
 STATS_CALLS_MAX = 100_000
 LINEAGE_MAX = 100
-TO_HEAR_OF_IT_S = 1.0
+TO_HEAR_OF_IT_MS = 1000
 """How much longer a call waits than the one that it made may take."""
 TREE_CALLS_MAX = 1000
 
@@ -136,8 +136,6 @@ class CallOperations:
     )
     async def run(self, ctx: Context, wanted: RunInput) -> Raw:
         """Call any operation that you may use; the answer is its response envelope."""
-        if wanted.timeout_ms is not None:
-            self._router.extend(ctx.call_id, wanted.timeout_ms / 1000 + TO_HEAR_OF_IT_S)
         async for envelope in self._nested(ctx, wanted):
             return Raw(envelope)
         raise Conflict("a subscription ended without an answer", operation=wanted.operation)
@@ -156,11 +154,13 @@ class CallOperations:
             yield Raw(envelope)
 
     def _nested(self, ctx: Context, wanted: RunInput) -> AsyncIterator[bytes]:
+        if wanted.timeout_ms is not None:
+            self._router.extend(ctx.call_id, wanted.timeout_ms + TO_HEAR_OF_IT_MS)
         return ctx.nested(
             wanted.operation,
             msgspec.json.encode(wanted.input),
             provider=wanted.provider,
-            timeout_s=None if wanted.timeout_ms is None else wanted.timeout_ms / 1000,
+            timeout_ms=wanted.timeout_ms,
         )
 
     @operation(errors={NotFound: "no such call of yours is in flight"})

@@ -55,7 +55,7 @@ log = logging.getLogger(__name__)
 KILL_WAIT_S: Final = 10.0
 """How long a call that was asked to stop may take to do so."""
 
-IDLE_TIMEOUT_MS_MAX: Final = 7 * 24 * 3600 * 1000
+IDLE_TIMEOUT_S_MAX: Final = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,13 +185,12 @@ class Router:
         now = get_running_loop().time()
         if call.definition.streams:
             idle_ms = ask.idle_timeout_ms
-            # Bounded as whole numbers: a caller's may be too large for a float.
-            if idle_ms is not None:
-                idle_s = max(0, min(idle_ms, IDLE_TIMEOUT_MS_MAX)) / 1000
-            else:
-                idle_s = self.bounds.idle_timeout_s
-            call.idle_timeout_s = idle_s
-            call.due_s = now + idle_s
+            call.idle_timeout_s = (
+                self.bounds.idle_timeout_s
+                if idle_ms is None
+                else _seconds(idle_ms, IDLE_TIMEOUT_S_MAX)
+            )
+            call.due_s = now + call.idle_timeout_s
             return True
         created_ms = call.created_ns // 1_000_000
         if ask.deadline_ms is None:
@@ -204,17 +203,22 @@ class Router:
         call.due_s = now + left_ms / 1000
         return True
 
-    def extend(self, call_id: str, timeout_s: float) -> None:
-        """Give a call that waits for another as much time as that one was given. A deadline that
-        its own caller set stands."""
+    def extend(self, call_id: str, timeout_ms: int) -> None:
+        """Give a call that waits for another as much time as that one was given. What its own
+        caller set stands."""
         call = self.calls.get(call_id)
-        if call is None or call.deadline_given or call.deadline_ms is None:
+        if call is None or call.time_given or call.aborting is not None:
             return
-        left_s = min(timeout_s, self.bounds.timeout_s_max)
+        streams = call.definition.streams
+        left_s = _seconds(timeout_ms, IDLE_TIMEOUT_S_MAX if streams else self.bounds.timeout_s_max)
         due_s = get_running_loop().time() + left_s
-        if due_s > call.due_s and call.aborting is None:
+        if due_s <= call.due_s:
+            return
+        if streams:
+            call.idle_timeout_s = left_s
+        else:
             call.deadline_ms = epoch_ms() + round(left_s * 1000)
-            self._deadlines.move(call, due_s)
+        self._deadlines.move(call, due_s)
 
     def abort(self, call: Call, mode: Cancel = Cancel.KILLNOWAIT) -> None:
         """Stop a call at its caller's wish, and with it everything that it began."""
@@ -472,6 +476,11 @@ class Router:
         if call.tried is None:
             call.tried = set()
         call.tried.add(provider)
+
+
+def _seconds(ms: int, most_s: float) -> float:
+    # Bounded as a whole number: a caller's may be too large for a float.
+    return max(0, min(ms, round(most_s * 1000))) / 1000
 
 
 def _may_build_on(parent: Call, caller: Caller) -> bool:
