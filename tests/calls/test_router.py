@@ -7,9 +7,10 @@ import time
 import pytest
 from msgspec import Raw
 
+from hubbub.calls.inflight import IDLE_TIMEOUT_S_MAX, KILL_WAIT_S, Bounds
 from hubbub.calls.model import Ask, Cancel, Reason
 from hubbub.calls.offers import NotOffered
-from hubbub.calls.router import IDLE_TIMEOUT_S_MAX, KILL_WAIT_S, Bounds, Router
+from hubbub.calls.router import Router
 from hubbub.kernel.errors import Conflict, DomainError, Invalid, Unavailable
 from hubbub.kernel.limits import CALL_DEPTH_MAX
 from hubbub.protocol.specs import AccessControl
@@ -509,6 +510,15 @@ def test_a_call_that_may_have_run_ends_with_its_provider(router):
     assert twice.outcome is not None  # it was pinned
     moved, _ = begin(router, "dev.twice")
     assert (moved.provider, once.provider) == (second, first)
+
+
+def test_each_call_that_ends_with_its_provider_has_an_error_of_its_own(router):
+    spoke = offering(router, "s", QUERY)
+    heard = [begin(router, "dev.query")[1] for _ in range(2)]
+    router.withdraw(spoke)
+    # One that all share would keep what each of them was raised through, for ever.
+    one, other = (each.ends[0].error for each in heard)
+    assert one is not other
 
 
 def test_an_idempotent_call_goes_on_elsewhere_unless_it_was_answered(router):

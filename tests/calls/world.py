@@ -10,6 +10,7 @@ from functools import wraps
 
 from msgspec import Raw
 
+from hubbub.calls import inflight
 from hubbub.calls import router as routing
 from hubbub.calls.deadlines import BUCKETS_PER_S
 from hubbub.calls.model import Ask, Call, Cancel, Outcome, Provider, Reason
@@ -159,11 +160,11 @@ class World:
         self.calls: list[Traced] = []
         self.draining = False
         self.seen: Counter[str] = Counter()
-        self._bounds = routing.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX
-        routing.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = TOMBSTONES_MAX, DEPTH_MAX
+        self._bounds = inflight.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX
+        inflight.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = TOMBSTONES_MAX, DEPTH_MAX
 
     def close(self) -> None:
-        routing.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = self._bounds
+        inflight.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = self._bounds
 
     # Providers come and go.
 
@@ -319,7 +320,7 @@ class World:
             return
         if mode is Cancel.KILL:
             if not traced.killed:
-                traced.due_s = min(traced.due_s, self.loop.time() + routing.KILL_WAIT_S)
+                traced.due_s = min(traced.due_s, self.loop.time() + inflight.KILL_WAIT_S)
             traced.killed = traced.stopping = True
         self.router.abort(traced.call, mode)
         assert traced.killed or traced.call.outcome is not None

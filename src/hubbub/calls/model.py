@@ -79,11 +79,17 @@ def aborted(reason: Reason) -> Outcome:
     )
 
 
-CALLEE_LEFT = Outcome(
-    status="failed",
-    reason=Reason.CALLEE_LEFT,
-    error=Aborted("the provider left before it answered", reason=Reason.CALLEE_LEFT.value),
-)
+def callee_left() -> Outcome:
+    return _broken_off(Reason.CALLEE_LEFT, "the provider left before it answered")
+
+
+def hub_left() -> Outcome:
+    return _broken_off(Reason.HUB_RESTART, "the hub stopped before the call ended")
+
+
+def _broken_off(reason: Reason, message: str) -> Outcome:
+    # Made anew for each call: an error that is raised keeps all that it was raised through.
+    return Outcome(status="failed", reason=reason, error=Aborted(message, reason=reason.value))
 
 
 def timed_out(message: str, **details: object) -> Outcome:
