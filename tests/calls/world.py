@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import wraps
 
+import pytest
 from msgspec import Raw
 
 from hubbub.calls import inflight
@@ -149,6 +150,16 @@ def step(method):
     return taken
 
 
+class WallClock:
+    """Goes as the loop does: however long the machine takes, it is not later for it."""
+
+    def __init__(self, loop: DrivenLoop) -> None:
+        self._loop = loop
+
+    def time_ns(self) -> int:
+        return round(self._loop.time() * 1e9)
+
+
 class World:
     """Picks are numbers; each is taken modulo what there is to choose from."""
 
@@ -160,11 +171,14 @@ class World:
         self.calls: list[Traced] = []
         self.draining = False
         self.seen: Counter[str] = Counter()
-        self._bounds = inflight.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX
-        inflight.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = TOMBSTONES_MAX, DEPTH_MAX
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(inflight, "TOMBSTONES_MAX", TOMBSTONES_MAX)
+        self._patch.setattr(routing, "CALL_DEPTH_MAX", DEPTH_MAX)
+        for module in (inflight, routing):
+            self._patch.setattr(module, "time", WallClock(self.loop))
 
     def close(self) -> None:
-        inflight.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = self._bounds
+        self._patch.undo()
 
     # Providers come and go.
 
