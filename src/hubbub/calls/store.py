@@ -236,14 +236,6 @@ async def durations(tx: Transaction, wanted: Filter, limit: int) -> list[Row]:
     return list(await tx.execute(statement.order_by(nodes.c.created_at.desc()).limit(limit)))
 
 
-async def counts(tx: Transaction) -> dict[str, int]:
-    """How many calls there are in each status."""
-    found = await tx.execute(
-        select(nodes.c.status, func.count().label("calls")).group_by(nodes.c.status)
-    )
-    return {row.status: row.calls for row in found}
-
-
 async def of_operation(tx: Transaction, row: str) -> int:
     """How many records refer to a definition."""
     found = await tx.execute(select(func.count().label("calls")).where(nodes.c.operation_id == row))
