@@ -257,7 +257,10 @@ class OperationRemoval:
     async def remove(self, ctx: Writing, removal: Removal) -> Removed:
         """Delete a definition that nobody offers. Refused while call records refer to it."""
         stored = await catalog_store.get(ctx.tx, removal.id)
-        if stored.row == REMOVED or self._router.offers.get(removal.id) is not None:
+        # Whoever registers is in the database first, and with the router a moment later.
+        registered = await catalog_store.active_providers(ctx.tx, [stored.row])
+        offered = registered or self._router.offers.get(removal.id) is not None
+        if stored.row == REMOVED or offered:
             raise Conflict("the operation is offered now", operation=removal.id)
         records = await store.of_operation(ctx.tx, stored.row)
         if records and not removal.reassign:
