@@ -16,12 +16,13 @@ from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
 from hubbub.calls import store as calls_store
+from hubbub.calls.inflight import Bounds
 from hubbub.calls.local import LocalLink
 from hubbub.calls.model import HUB, Ask, Reason
 from hubbub.calls.offers import NotOffered
 from hubbub.calls.operations import CallOperations, OperationRemoval
 from hubbub.calls.recorder import CallGraph
-from hubbub.calls.router import Bounds, Router
+from hubbub.calls.router import Router
 from hubbub.calls.waiting import Calls
 from hubbub.calls.watch import Watch
 from hubbub.catalog import store as catalog_store
@@ -102,7 +103,7 @@ class House:
         self.sockets.goodbye(retry_after_ms=500)
         with anyio.move_on_after(self.settings.drain_s):
             await self.router.quiet()
-        self.router.close(Reason.HUB_RESTART)
+        self.router.close()
 
 
 @asynccontextmanager

@@ -3,7 +3,9 @@
 import pytest
 
 from hubbub.calls.tables import call_graph_nodes
+from hubbub.catalog import store
 from hubbub.catalog.tables import operation_registrations, operations
+from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import AccessDenied, Conflict, NoProvider, OperationNotFound
 from tests.support.hub import until
 from tests.support.peer import spec
@@ -108,6 +110,18 @@ async def test_what_is_offered_now_is_not_removed(hub, call):
         with pytest.raises(Conflict) as refused:
             await call("operation.remove", id=id)
         assert refused.value.details == {"operation": id}
+
+
+async def test_what_is_registered_is_not_removed_before_it_is_offered(hub, call):
+    await left_behind(hub, "chat.complete")
+
+    async def registered(tx):
+        stored = await store.get(tx, "chat.complete")
+        await store.activate(tx, "spoke", "passer-by", [(stored.row, stored.spec)], utc_now())
+
+    await hub.house.database.write(registered)
+    with pytest.raises(Conflict):
+        await call("operation.remove", id="chat.complete")
 
 
 async def test_what_nobody_knows_is_not_removed(call):

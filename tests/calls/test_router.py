@@ -7,9 +7,10 @@ import time
 import pytest
 from msgspec import Raw
 
+from hubbub.calls.inflight import IDLE_TIMEOUT_S_MAX, KILL_WAIT_S, Bounds
 from hubbub.calls.model import Ask, Cancel, Reason
 from hubbub.calls.offers import NotOffered
-from hubbub.calls.router import IDLE_TIMEOUT_MS_MAX, KILL_WAIT_S, Bounds, Router
+from hubbub.calls.router import Router
 from hubbub.kernel.errors import Conflict, DomainError, Invalid, Unavailable
 from hubbub.kernel.limits import CALL_DEPTH_MAX
 from hubbub.protocol.specs import AccessControl
@@ -192,11 +193,42 @@ def test_answers_do_not_keep_alive_a_subscription_that_is_to_stop(loop, router):
     assert heard.end == ("aborted", "ABORTED")
 
 
-@pytest.mark.parametrize("idle_ms", [10**400, IDLE_TIMEOUT_MS_MAX + 1], ids=["no float", "long"])
+LONG_MS = 1_000_000
+
+
+def test_a_subscription_that_waits_for_a_longer_one_may_be_silent_as_long(loop, router):
+    offering(router, "s", STREAM)
+    given, heard_given = begin(router, "dev.stream", idle_timeout_ms=1000)
+    open_, heard_open = begin(router, "dev.stream")
+    for call in (given, open_):
+        router.extend(call.id, LONG_MS)
+    loop.advance(LONG_MS / 1000 - 1)
+    assert (heard_given.end, heard_open.ends) == (("failed", "TIMEOUT"), [])
+    loop.advance(1.1)
+    assert heard_open.end == ("failed", "TIMEOUT")
+
+
+@pytest.mark.parametrize("timeout_ms", [LONG_MS, 10**400], ids=["long", "no float"])
+def test_a_query_that_waits_for_a_longer_one_may_take_as_long(loop, router, timeout_ms):
+    offering(router, "s", QUERY)
+    given, heard_given = begin(router, "dev.query", deadline_ms=in_ms(1))
+    open_, heard_open = begin(router, "dev.query")
+    for call in (given, open_):
+        router.extend(call.id, timeout_ms)
+    longest_s = min(timeout_ms, round(router.bounds.timeout_s_max * 1000)) / 1000
+    loop.advance(longest_s - 1)
+    assert (heard_given.end, heard_open.ends) == (("failed", "TIMEOUT"), [])
+    loop.advance(1.1)
+    assert heard_open.end == ("failed", "TIMEOUT")
+
+
+@pytest.mark.parametrize(
+    "idle_ms", [10**400, round(IDLE_TIMEOUT_S_MAX * 1000) + 1], ids=["no float", "long"]
+)
 def test_an_idle_timeout_beyond_the_longest_is_the_longest(router, idle_ms):
     offering(router, "s", STREAM)
     call, _ = begin(router, "dev.stream", idle_timeout_ms=idle_ms)
-    assert call.idle_timeout_s == IDLE_TIMEOUT_MS_MAX / 1000
+    assert call.idle_timeout_s == IDLE_TIMEOUT_S_MAX
 
 
 @pytest.mark.parametrize("idle_ms", [0, -5, -(10**400)], ids=["0", "-5", "no float"])
@@ -401,6 +433,22 @@ def test_a_link_may_find_out_that_its_provider_is_gone_when_it_is_asked(router):
     assert (call.provider, list(second.calls), first.calls) == (second, [call.id], {})
 
 
+def test_a_call_that_nobody_starts_ends_with_what_the_last_one_said(router):
+    first, second = offering(router, "a", QUERY), offering(router, "b", QUERY)
+
+    def send(call):
+        raise Unavailable("closing", left=True)
+
+    first.link.on_send = second.link.on_send = send
+    for chosen in (None, "a"):
+        _, heard = begin(router, "dev.query", provider=chosen)
+        assert (heard.end, heard.ends[0].error.details) == (
+            ("failed", "UNAVAILABLE"),
+            {"left": True},
+        )
+    assert (router.counters.rerouted, router.held()) == (1, ZERO)
+
+
 def test_an_answer_that_is_no_envelope_is_the_end(router):
     spoke = offering(router, "s", QUERY, STREAM)
     for op in ("dev.query", "dev.stream"):
@@ -462,6 +510,15 @@ def test_a_call_that_may_have_run_ends_with_its_provider(router):
     assert twice.outcome is not None  # it was pinned
     moved, _ = begin(router, "dev.twice")
     assert (moved.provider, once.provider) == (second, first)
+
+
+def test_each_call_that_ends_with_its_provider_has_an_error_of_its_own(router):
+    spoke = offering(router, "s", QUERY)
+    heard = [begin(router, "dev.query")[1] for _ in range(2)]
+    router.withdraw(spoke)
+    # One that all share would keep what each of them was raised through, for ever.
+    one, other = (each.ends[0].error for each in heard)
+    assert one is not other
 
 
 def test_an_idempotent_call_goes_on_elsewhere_unless_it_was_answered(router):

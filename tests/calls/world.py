@@ -8,8 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import wraps
 
+import pytest
 from msgspec import Raw
 
+from hubbub.calls import inflight
 from hubbub.calls import router as routing
 from hubbub.calls.deadlines import BUCKETS_PER_S
 from hubbub.calls.model import Ask, Call, Cancel, Outcome, Provider, Reason
@@ -148,6 +150,16 @@ def step(method):
     return taken
 
 
+class WallClock:
+    """Goes as the loop does: however long the machine takes, it is not later for it."""
+
+    def __init__(self, loop: DrivenLoop) -> None:
+        self._loop = loop
+
+    def time_ns(self) -> int:
+        return round(self._loop.time() * 1e9)
+
+
 class World:
     """Picks are numbers; each is taken modulo what there is to choose from."""
 
@@ -159,11 +171,14 @@ class World:
         self.calls: list[Traced] = []
         self.draining = False
         self.seen: Counter[str] = Counter()
-        self._bounds = routing.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX
-        routing.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = TOMBSTONES_MAX, DEPTH_MAX
+        self._patch = pytest.MonkeyPatch()
+        self._patch.setattr(inflight, "TOMBSTONES_MAX", TOMBSTONES_MAX)
+        self._patch.setattr(routing, "CALL_DEPTH_MAX", DEPTH_MAX)
+        for module in (inflight, routing):
+            self._patch.setattr(module, "time", WallClock(self.loop))
 
     def close(self) -> None:
-        routing.TOMBSTONES_MAX, routing.CALL_DEPTH_MAX = self._bounds
+        self._patch.undo()
 
     # Providers come and go.
 
@@ -319,7 +334,7 @@ class World:
             return
         if mode is Cancel.KILL:
             if not traced.killed:
-                traced.due_s = min(traced.due_s, self.loop.time() + routing.KILL_WAIT_S)
+                traced.due_s = min(traced.due_s, self.loop.time() + inflight.KILL_WAIT_S)
             traced.killed = traced.stopping = True
         self.router.abort(traced.call, mode)
         assert traced.killed or traced.call.outcome is not None

@@ -133,5 +133,9 @@ def test_there_is_an_edge_for_each_ordered_pair_that_can_be_compared():
         )
 
     specs = [spec("x", STRING, {}), spec("y", INTEGER, STRING), spec("z", {}, NUMBER)]
-    found = {(edge.source, edge.target): edge.fit.compatible for edge in edges(specs)}
+    found = {
+        (edge.source, edge.target): edge.fit.compatible
+        for source in specs
+        for edge in edges(source, specs)
+    }
     assert found == {("a.x", "a.y"): True, ("a.x", "a.z"): False, ("a.y", "a.z"): True}

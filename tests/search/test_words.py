@@ -60,6 +60,20 @@ def test_the_best_of_those_that_are_allowed_are_found(changes, query, limit, all
     assert ranked == sorted(ranked, key=lambda hit: (-hit.score, hit.id))
 
 
+def test_no_more_are_asked_about_than_fill_the_page():
+    words, asked = Words(), []
+    for n in range(50):
+        words.put(f"{n:02}", [("read a file", 1.0)])
+
+    def allowed(id):
+        asked.append(id)
+        return id != "01"
+
+    found = words.find("file", 2, allowed)
+    assert [hit.id for hit in found] == ["00", "02"]
+    assert asked == ["00", "01", "02"]
+
+
 def test_equal_ones_are_ranked_by_id():
     words = Words()
     for id in "cab":

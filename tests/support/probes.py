@@ -106,7 +106,7 @@ class ProbeOperations:
     @operation()
     async def ask(self, ctx: Context) -> str:
         """Call another, and say what it said."""
-        nested = ctx.nested("probe.echo", b'{"text": "child"}', provider=None, timeout_s=None)
+        nested = ctx.nested("probe.echo", b'{"text": "child"}', provider=None, timeout_ms=None)
         async with aclosing(nested):
             async for envelope in nested:
                 return msgspec.json.decode(envelope)["data"]

@@ -108,9 +108,8 @@ class _Nested:
         self._parent = parent
 
     async def __call__(
-        self, operation_id: str, input: bytes, *, provider: str | None, timeout_s: float | None
+        self, operation_id: str, input: bytes, *, provider: str | None, timeout_ms: int | None
     ) -> AsyncIterator[bytes]:
-        timeout_ms = None if timeout_s is None else round(timeout_s * 1000)
         ask = Ask(
             operation_id=operation_id,
             input=Raw(input),

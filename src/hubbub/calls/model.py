@@ -79,11 +79,17 @@ def aborted(reason: Reason) -> Outcome:
     )
 
 
-CALLEE_LEFT = Outcome(
-    status="failed",
-    reason=Reason.CALLEE_LEFT,
-    error=Aborted("the provider left before it answered", reason=Reason.CALLEE_LEFT.value),
-)
+def callee_left() -> Outcome:
+    return _broken_off(Reason.CALLEE_LEFT, "the provider left before it answered")
+
+
+def hub_left() -> Outcome:
+    return _broken_off(Reason.HUB_RESTART, "the hub stopped before the call ended")
+
+
+def _broken_off(reason: Reason, message: str) -> Outcome:
+    # Made anew for each call: an error that is raised keeps all that it was raised through.
+    return Outcome(status="failed", reason=reason, error=Aborted(message, reason=reason.value))
 
 
 def timed_out(message: str, **details: object) -> Outcome:
@@ -153,7 +159,6 @@ class Call(CallRecord):
     __slots__ = (
         "aborting",
         "children",
-        "deadline_given",
         "deadline_ms",
         "definition",
         "depth",
@@ -166,6 +171,7 @@ class Call(CallRecord):
         "provider",
         "request_id",
         "sink",
+        "time_given",
         "tried",
     )
 
@@ -201,7 +207,8 @@ class Call(CallRecord):
         self.pinned = ask.provider
         self.tried: set[Provider] | None = None
         self.deadline_ms = ask.deadline_ms
-        self.deadline_given = ask.deadline_ms is not None  # by the caller
+        given = ask.idle_timeout_ms if definition.streams else ask.deadline_ms
+        self.time_given = given is not None  # by the caller
         self.idle_timeout_s: float | None = None
         self.due_s = 0.0  # monotonic: when it times out; 0 for never
         self.outcome: Outcome | None = None

@@ -28,7 +28,7 @@ from hubbub.storage.statements import Row
 
 STATS_CALLS_MAX = 100_000
 LINEAGE_MAX = 100
-TO_HEAR_OF_IT_S = 1.0
+TO_HEAR_OF_IT_MS = 1000
 """How much longer a call waits than the one that it made may take."""
 TREE_CALLS_MAX = 1000
 
@@ -136,8 +136,6 @@ class CallOperations:
     )
     async def run(self, ctx: Context, wanted: RunInput) -> Raw:
         """Call any operation that you may use; the answer is its response envelope."""
-        if wanted.timeout_ms is not None:
-            self._router.extend(ctx.call_id, wanted.timeout_ms / 1000 + TO_HEAR_OF_IT_S)
         async for envelope in self._nested(ctx, wanted):
             return Raw(envelope)
         raise Conflict("a subscription ended without an answer", operation=wanted.operation)
@@ -156,11 +154,13 @@ class CallOperations:
             yield Raw(envelope)
 
     def _nested(self, ctx: Context, wanted: RunInput) -> AsyncIterator[bytes]:
+        if wanted.timeout_ms is not None:
+            self._router.extend(ctx.call_id, wanted.timeout_ms + TO_HEAR_OF_IT_MS)
         return ctx.nested(
             wanted.operation,
             msgspec.json.encode(wanted.input),
             provider=wanted.provider,
-            timeout_s=None if wanted.timeout_ms is None else wanted.timeout_ms / 1000,
+            timeout_ms=wanted.timeout_ms,
         )
 
     @operation(errors={NotFound: "no such call of yours is in flight"})
@@ -225,7 +225,7 @@ class CallOperations:
     @operation()
     async def follow(self, ctx: Context) -> AsyncIterator[CallEvent]:
         """Every call that begins or ends from now on."""
-        async for event in self._watch.events(lambda owner: _may_see(owner, ctx.caller)):
+        async for event in self._watch.events(_only(ctx.caller)):
             yield event
 
 
@@ -257,7 +257,10 @@ class OperationRemoval:
     async def remove(self, ctx: Writing, removal: Removal) -> Removed:
         """Delete a definition that nobody offers. Refused while call records refer to it."""
         stored = await catalog_store.get(ctx.tx, removal.id)
-        if stored.row == REMOVED or self._router.offers.get(removal.id) is not None:
+        # Whoever registers is in the database first, and with the router a moment later.
+        registered = await catalog_store.active_providers(ctx.tx, [stored.row])
+        offered = registered or self._router.offers.get(removal.id) is not None
+        if stored.row == REMOVED or offered:
             raise Conflict("the operation is offered now", operation=removal.id)
         records = await store.of_operation(ctx.tx, stored.row)
         if records and not removal.reassign:
@@ -276,11 +279,6 @@ class OperationRemoval:
 def _only(caller: Caller) -> str | None:
     """Whose calls this caller may see: None for everybody's."""
     return None if caller.has("calls:read") else caller.account_id
-
-
-def _may_see(owner: str | None, caller: Caller) -> bool:
-    only = _only(caller)
-    return only is None or owner == only
 
 
 def _may_touch(owner: Caller, caller: Caller) -> bool:

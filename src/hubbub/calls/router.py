@@ -1,40 +1,32 @@
-"""Who answers a call, and how every call comes to exactly one end.
+"""Who answers a call.
 
-The router is a state machine without I/O: callers open and abort, providers answer and leave, time
-passes. It never waits; links and sinks take what it hands them, or cut off a peer that does not
-read. Every way to an end goes through `_finish`, which is idempotent and frees all that the call
-held: its place in the maps, its deadline, its provider's slot, its children.
+Callers open calls, providers take them and answer, and leave. Like all that is in flight it is a
+state machine without I/O, and never waits.
 """
 
-import asyncio
 import logging
 import time
 from asyncio import get_running_loop
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
 
 from msgspec import Raw
 
-from hubbub.calls.deadlines import Deadlines
+from hubbub.calls.inflight import Bounds, InFlight
 from hubbub.calls.model import (
-    CALLEE_LEFT,
     COMPLETED,
     Ask,
     Call,
-    Cancel,
     Outcome,
     Provider,
     Reason,
     Sink,
     aborted,
+    callee_left,
     failed,
     timed_out,
 )
 from hubbub.calls.offers import Offers
 from hubbub.catalog.model import Definition
-from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import (
     Busy,
     Conflict,
@@ -43,7 +35,7 @@ from hubbub.kernel.errors import (
     Unavailable,
 )
 from hubbub.kernel.ids import sortable_id
-from hubbub.kernel.limits import CALL_DEPTH_MAX, TOMBSTONES_MAX
+from hubbub.kernel.limits import CALL_DEPTH_MAX
 from hubbub.operations.access import check
 from hubbub.operations.context import Caller
 from hubbub.operations.recording import Recorder
@@ -52,53 +44,15 @@ from hubbub.protocol.frames import Progressed
 
 log = logging.getLogger(__name__)
 
-KILL_WAIT_S: Final = 10.0
-"""How long a call that was asked to stop may take to do so."""
 
-IDLE_TIMEOUT_MS_MAX: Final = 7 * 24 * 3600 * 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """Times that hold where a caller names none. Seconds."""
-
-    timeout_s: float = 60.0
-    timeout_s_max: float = 3600.0
-    idle_timeout_s: float = 600.0
-
-
-@dataclass(kw_only=True)
-class Counters:
-    """What went by. Only ever grows."""
-
-    opened: int = 0
-    completed: int = 0
-    failed: int = 0
-    aborted: int = 0
-    rerouted: int = 0
-    late: int = 0
-    """Answers to calls that had ended."""
-    unfit: int = 0
-    """Answers that break the schema of their operation's output."""
-    stray: int = 0
-    """Answers to calls that never were, or that are somebody else's."""
-
-
-class Router:
-    """The calls in flight and the providers that may take them."""
+class Router(InFlight):
+    """The calls in flight, and the providers that may take them."""
 
     def __init__(self, recorders: Sequence[Recorder], bounds: Bounds | None = None) -> None:
-        self.bounds = bounds or Bounds()
-        self.counters = Counters()
-        self.calls: dict[str, Call] = {}
+        super().__init__(recorders, bounds or Bounds())
         self.offers = Offers()
-        self._tombstones: OrderedDict[str, None] = OrderedDict()
-        self._deadlines = Deadlines(self._expired)
-        self._recorders = recorders
         self._turns = 0
-        self._closing = False
         self._unfit: set[str] = set()  # operations of whose answers somebody was told
-        self._quiet: asyncio.Event | None = None
 
     # Providers come and go.
 
@@ -113,11 +67,19 @@ class Router:
             if call.outcome is not None or call.provider is not provider:
                 continue  # the end of one before it was its end, too
             if call.definition.spec.idempotent and not call.answers and call.aborting is None:
-                self._reroute(call)
+                self._reroute(call, callee_left())
             else:
-                self._finish(call, CALLEE_LEFT)
+                self._finish(call, callee_left())
 
-    # Callers open calls and abort them.
+    def held(self) -> dict[str, int]:
+        """What calls hold now; all zero once everything is quiet."""
+        return {
+            "calls": len(self.calls),
+            "deadlines": len(self._deadlines),
+            "slots": sum(len(provider.calls) for provider in self.offers.providers()),
+        }
+
+    # Callers open calls.
 
     def open(self, ask: Ask, caller: Caller, sink: Sink) -> Call:
         """Begin a call. From here on its sink hears of it, perhaps before this returns.
@@ -141,10 +103,7 @@ class Router:
         )
         # Judged before anything holds it, so that a call that is refused leaves nothing behind.
         refusal = self._refusal(call, ask)
-        self.counters.opened += 1
-        self.calls[call.id] = call
-        for recorder in self._recorders:
-            recorder.began(call)
+        self._begin(call)
         if refusal is not None:
             self._finish(call, refusal)
             return call
@@ -179,58 +138,6 @@ class Router:
         definition = call.definition
         check(definition.spec.access_control, call.caller.identity, definition.id)
         definition.inputs.check(call.input)
-
-    def _set_deadline(self, call: Call, ask: Ask) -> bool:
-        """Say when it times out. Whether that is yet to come."""
-        now = get_running_loop().time()
-        if call.definition.streams:
-            idle_ms = ask.idle_timeout_ms
-            # Bounded as whole numbers: a caller's may be too large for a float.
-            if idle_ms is not None:
-                idle_s = max(0, min(idle_ms, IDLE_TIMEOUT_MS_MAX)) / 1000
-            else:
-                idle_s = self.bounds.idle_timeout_s
-            call.idle_timeout_s = idle_s
-            call.due_s = now + idle_s
-            return True
-        created_ms = call.created_ns // 1_000_000
-        if ask.deadline_ms is None:
-            left_ms = round(self.bounds.timeout_s * 1000)
-        else:
-            left_ms = min(ask.deadline_ms - created_ms, round(self.bounds.timeout_s_max * 1000))
-            if left_ms <= 0:
-                return False
-        call.deadline_ms = created_ms + left_ms
-        call.due_s = now + left_ms / 1000
-        return True
-
-    def extend(self, call_id: str, timeout_s: float) -> None:
-        """Give a call that waits for another as much time as that one was given. A deadline that
-        its own caller set stands."""
-        call = self.calls.get(call_id)
-        if call is None or call.deadline_given or call.deadline_ms is None:
-            return
-        left_s = min(timeout_s, self.bounds.timeout_s_max)
-        due_s = get_running_loop().time() + left_s
-        if due_s > call.due_s and call.aborting is None:
-            call.deadline_ms = epoch_ms() + round(left_s * 1000)
-            self._deadlines.move(call, due_s)
-
-    def abort(self, call: Call, mode: Cancel = Cancel.KILLNOWAIT) -> None:
-        """Stop a call at its caller's wish, and with it everything that it began."""
-        if call.outcome is not None:
-            return
-        # A subscription that nobody hears might never end, so it is not left running.
-        if mode is Cancel.SKIP and not call.definition.streams:
-            self._finish(call, aborted(Reason.CANCELLED))
-        elif mode is Cancel.KILL and call.provider is not None:
-            if call.aborting is None:
-                # The deadline first: the provider may answer before it was told to the end.
-                wait_until_s = get_running_loop().time() + KILL_WAIT_S
-                self._deadlines.move(call, min(call.due_s, wait_until_s))
-                self._interrupt(call, Reason.CANCELLED)
-        else:
-            self._stop(call, aborted(Reason.CANCELLED))
 
     # Providers answer.
 
@@ -284,7 +191,7 @@ class Router:
         if call is None:
             return
         if isinstance(error, Unavailable) and not call.answers and call.aborting is None:
-            self._reroute(call, error)
+            self._reroute(call, failed(error))
         else:
             self._finish(call, failed(error))
 
@@ -300,117 +207,6 @@ class Router:
         if call is not None:
             call.sink.progressed(call, progress)
 
-    def _answering(self, provider: Provider, call_id: str) -> Call | None:
-        call = self.calls.get(call_id)
-        if call is not None and call.provider is provider:
-            return call
-        if call_id in self._tombstones:
-            self.counters.late += 1
-        else:
-            self.counters.stray += 1
-        return None
-
-    # The end.
-
-    def close(self, reason: Reason = Reason.HUB_RESTART) -> None:
-        """End every call, for the hub is leaving."""
-        self._closing = True
-        for call in list(self.calls.values()):
-            self._stop(call, Outcome(
-                status="failed", reason=reason, error=aborted(reason).error,
-            ))  # fmt: skip
-        self._deadlines.close()
-
-    @property
-    def draining(self) -> bool:
-        """Whether it takes no more calls."""
-        return self._closing
-
-    def drain(self) -> None:
-        """Take no more calls; those in flight go on."""
-        self._closing = True
-
-    async def quiet(self) -> None:
-        """Wait until no call is in flight."""
-        if self.calls:
-            if self._quiet is None:
-                self._quiet = asyncio.Event()
-            await self._quiet.wait()
-
-    def held(self) -> dict[str, int]:
-        """What calls hold now; all zero once everything is quiet."""
-        return {
-            "calls": len(self.calls),
-            "deadlines": len(self._deadlines),
-            "slots": sum(len(provider.calls) for provider in self.offers.providers()),
-        }
-
-    def _expired(self, call: Call) -> None:
-        if call.outcome is not None:
-            return
-        if call.aborting is not None:
-            self._finish(call, aborted(call.aborting))
-        elif call.definition.streams:
-            self._stop(call, timed_out("no answer for too long", idleTimeoutS=call.idle_timeout_s))
-        else:
-            self._stop(call, timed_out("the deadline has passed", deadline=call.deadline_ms))
-
-    def _interrupt(self, call: Call, reason: Reason) -> None:
-        """Tell the descendants and the provider to stop. The mark comes first, so that no child
-        can begin behind our back."""
-        call.aborting = reason
-        for child in list(call.children or ()):
-            self._stop(child, aborted(Reason.PARENT))
-        if call.provider is not None:
-            call.provider.link.abort(call, reason)
-
-    def _stop(self, call: Call, outcome: Outcome) -> None:
-        """End a call and its descendants; their providers are told, and have no say."""
-        if call.outcome is not None:
-            return
-        told = call.aborting is not None
-        call.aborting = outcome.reason or Reason.CANCELLED
-        self._finish(call, outcome)
-        if call.provider is not None and not told:
-            call.provider.link.abort(call, call.aborting)
-
-    def _finish(self, call: Call, outcome: Outcome) -> None:
-        if call.outcome is not None:
-            return
-        call.outcome = outcome
-        del self.calls[call.id]
-        if call.due_s:
-            self._deadlines.discard(call)
-        if call.provider is not None:
-            del call.provider.calls[call.id]
-        if call.parent is not None and call.parent.children is not None:
-            call.parent.children.discard(call)
-        if call.children:
-            self._leave_children(call, outcome)
-        self._bury(call.id)
-        call.status = outcome.status
-        call.error = outcome.error
-        call.ended_ns = time.time_ns()
-        setattr(self.counters, outcome.status, getattr(self.counters, outcome.status) + 1)
-        for recorder in self._recorders:
-            recorder.ended(call)
-        call.sink.ended(call, outcome)
-        if self._quiet is not None and not self.calls:
-            self._quiet.set()
-            self._quiet = None
-
-    def _leave_children(self, call: Call, outcome: Outcome) -> None:
-        for child in list(call.children or ()):
-            if outcome.status == "completed":
-                child.parent = None  # it may outlive a parent that is content
-            else:
-                self._stop(child, aborted(Reason.PARENT))
-
-    def _bury(self, call_id: str) -> None:
-        self._tombstones[call_id] = None
-        if len(self._tombstones) > TOMBSTONES_MAX:
-            self._tombstones.popitem(last=False)
-
     def _parent(self, ask: Ask, caller: Caller) -> Call | None:
         if ask.parent_id is None:
             return None
@@ -422,44 +218,47 @@ class Router:
             )
         return parent
 
-    def _dispatch(self, call: Call) -> None:
-        """Hand the call to a provider, or end it at once with what stands in the way."""
+    def _dispatch(self, call: Call, otherwise: Outcome | None = None) -> None:
+        """Hand the call to a provider. It ends at once where nobody takes it: `otherwise`, or with
+        what stands in the way."""
         while True:
             try:
                 provider = self.offers.choose(call)
             except HubError as error:
-                self._finish(call, failed(error))
+                self._finish(call, otherwise or failed(error))
                 return
-            call.provider = provider
-            call.provider_id = provider.id
-            provider.calls[call.id] = call
-            self._turns += 1
-            provider.turn = self._turns
-            call.status = "running"
-            # The first provider gets it at once, so the clock need not be asked again.
-            call.started_ns = time.time_ns() if call.tried else call.created_ns
+            self._give(call, provider)
             try:
                 provider.link.send(call)
-            except Unavailable:
+            except Unavailable as error:
                 if call.outcome is not None or call.provider is not provider:
                     return  # somebody ended it, or gave it to another, on the way
                 self._leave(call)
+                otherwise = failed(error)
             except Busy as error:
                 self._finish(call, failed(error))
                 return
             else:
                 return
 
-    def _reroute(self, call: Call, error: HubError | None = None) -> None:
+    def _give(self, call: Call, provider: Provider) -> None:
+        call.provider = provider
+        call.provider_id = provider.id
+        provider.calls[call.id] = call
+        self._turns += 1
+        provider.turn = self._turns
+        call.status = "running"
+        if call.tried:
+            self.counters.rerouted += 1
+            call.started_ns = time.time_ns()
+        else:
+            # The first provider gets it at once, so the clock need not be asked again.
+            call.started_ns = call.created_ns
+
+    def _reroute(self, call: Call, otherwise: Outcome) -> None:
         """Give a call that was not started, or may be started twice, to somebody else."""
         self._leave(call)
-        try:
-            self.offers.choose(call)
-        except HubError:
-            self._finish(call, failed(error) if error is not None else CALLEE_LEFT)
-            return
-        self.counters.rerouted += 1
-        self._dispatch(call)
+        self._dispatch(call, otherwise)
 
     def _leave(self, call: Call) -> None:
         provider = call.provider

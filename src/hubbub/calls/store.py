@@ -59,7 +59,8 @@ class CallRow(msgspec.Struct, frozen=True):
         return {name: values[name] for name in CHANGING}
 
     def emptied(self) -> "CallRow":
-        """The same without what was said, for a database that cannot keep it."""
+        """The same without what was said, for a database that cannot keep it: PostgreSQL has no
+        room for a NUL in a text, nor for a number of more than some digits."""
         values = dict(zip(COLUMNS, self.values, strict=True))
         for name in ("input", "output"):
             if values[name] is not None:
@@ -244,14 +245,6 @@ async def durations(tx: Transaction, wanted: Filter, limit: int) -> list[Row]:
     ).join(operations, nodes.c.operation_id == operations.c.id)
     statement = _filtered(statement, wanted).where(nodes.c.completed_at.is_not(None))
     return list(await tx.execute(statement.order_by(nodes.c.created_at.desc()).limit(limit)))
-
-
-async def counts(tx: Transaction) -> dict[str, int]:
-    """How many calls there are in each status."""
-    found = await tx.execute(
-        select(nodes.c.status, func.count().label("calls")).group_by(nodes.c.status)
-    )
-    return {row.status: row.calls for row in found}
 
 
 async def of_operation(tx: Transaction, row: str) -> int:

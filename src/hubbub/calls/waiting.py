@@ -79,7 +79,9 @@ class Waiting:
 
 def _size(answer: Answer) -> int:
     """About what it takes to keep it."""
-    return len(bytes(answer)) if isinstance(answer, Raw) else PROGRESS_BYTES + len(answer.message)
+    if isinstance(answer, Raw):
+        return memoryview(answer).nbytes
+    return PROGRESS_BYTES + len(answer.message)
 
 
 class Calls:
@@ -106,7 +108,7 @@ class Calls:
         try:
             call = self.router.open(ask, caller, sink)
         except NotOffered as error:
-            raise await self._explain(error, ask.operation_id, caller) from error
+            raise await self.explained(error, ask, caller) from error
         try:
             yield call, sink.answers()
         finally:

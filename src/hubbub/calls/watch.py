@@ -1,7 +1,7 @@
 """Calls as they come and go, for whoever looks on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -31,8 +31,8 @@ class CallEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class _Watcher:
-    def __init__(self, sees: Callable[[str | None], bool]) -> None:
-        self.sees = sees
+    def __init__(self, only: str | None) -> None:
+        self.only = only
         self.events: asyncio.Queue[CallEvent] = asyncio.Queue(WAITING_MAX)
         self.missed = 0
 
@@ -45,9 +45,9 @@ class Watch:
     def __init__(self) -> None:
         self._watchers: set[_Watcher] = set()
 
-    async def events(self, sees: Callable[[str | None], bool]) -> AsyncIterator[CallEvent]:
-        """What happens from now on to calls of the accounts that `sees` lets through."""
-        watcher = _Watcher(sees)
+    async def events(self, only: str | None) -> AsyncIterator[CallEvent]:
+        """What happens from now on to the calls of this account; without one, to everybody's."""
+        watcher = _Watcher(only)
         self._watchers.add(watcher)
         try:
             while True:
@@ -67,7 +67,7 @@ class Watch:
         identity = call.caller.identity
         owner = None if identity is None else identity.id
         for watcher in self._watchers:
-            if not watcher.sees(owner):
+            if watcher.only is not None and watcher.only != owner:
                 continue
             if watcher.events.full():
                 watcher.missed += 1

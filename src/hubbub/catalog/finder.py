@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 from hubbub.catalog import store
 from hubbub.catalog.events import OperationsDefined, OperationsRemoved
@@ -33,8 +34,9 @@ class Finder:
         self._words: Words | None = None
         self._known: dict[str, Stored] = {}
         self._loading = asyncio.Lock()
-        bus.listen(OperationsDefined, self._defined)
-        bus.listen(OperationsRemoved, self._removed)
+        self._meanwhile: list[OperationsDefined | OperationsRemoved] = []
+        bus.listen(OperationsDefined, self._changed)
+        bus.listen(OperationsRemoved, self._changed)
 
     async def find(
         self,
@@ -51,34 +53,48 @@ class Finder:
     async def _index(self) -> Words:
         async with self._loading:
             if self._words is None:
-                # Listening began before this: what is defined meanwhile is put on top.
-                words = Words()
-                after = ("", "")
-                while True:
-                    async with self._database.reading() as tx:
-                        found = await store.page(tx, namespace=None, after=after, limit=PAGE)
-                    for stored in found:
-                        self._put(words, stored)
-                    if len(found) < PAGE:
-                        break
-                    after = (found[-1].spec.namespace, found[-1].spec.name)
-                self._words = words
+                self._words = await self._read()
             return self._words
+
+    async def _read(self) -> Words:
+        words = Words()
+        self._known.clear()
+        self._meanwhile.clear()
+        after = ("", "")
+        while True:
+            async with self._database.reading() as tx:
+                found = await store.page(tx, namespace=None, after=after, limit=PAGE)
+            for stored in found:
+                self._put(words, stored)
+            if len(found) < PAGE:
+                break
+            after = (found[-1].spec.namespace, found[-1].spec.name)
+        # What changed meanwhile may have been read before as it was.
+        for event in self._meanwhile:
+            self._follow(words, event)
+        return words
+
+    def _changed(self, event: OperationsDefined | OperationsRemoved) -> None:
+        if self._words is not None:
+            self._follow(self._words, event)
+        elif self._loading.locked():
+            self._meanwhile.append(event)
+
+    def _follow(self, words: Words, event: OperationsDefined | OperationsRemoved) -> None:
+        match event:
+            case OperationsDefined(operations=operations):
+                for stored in operations:
+                    self._put(words, stored)
+            case OperationsRemoved(rows=rows):
+                for row in rows:
+                    self._known.pop(row, None)
+                    words.remove(row)
+            case _:
+                assert_never(event)
 
     def _put(self, words: Words, stored: Stored) -> None:
         self._known[stored.row] = stored
         words.put(stored.row, fields_of(stored))
-
-    def _defined(self, event: OperationsDefined) -> None:
-        if self._words is not None:
-            for stored in event.operations:
-                self._put(self._words, stored)
-
-    def _removed(self, event: OperationsRemoved) -> None:
-        for row in event.rows:
-            self._known.pop(row, None)
-            if self._words is not None:
-                self._words.remove(row)
 
 
 def fields_of(stored: Stored) -> list[tuple[str, float]]:

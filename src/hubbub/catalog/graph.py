@@ -26,16 +26,14 @@ class Edge:
     fit: Fit
 
 
-def edges(specs: Iterable[OperationSpec]) -> Iterator[Edge]:
-    """An edge for every ordered pair whose schemas say enough to be compared."""
-    specs = list(specs)
-    for source in specs:
-        for target in specs:
-            if source is target:
-                continue
-            fit = fits(source.output_schema, target.input_schema)
-            if fit is not None:
-                yield Edge(source=source.id, target=target.id, fit=fit)
+def edges(source: OperationSpec, targets: Iterable[OperationSpec]) -> Iterator[Edge]:
+    """An edge to every other whose input and this one's output say enough to be compared."""
+    for target in targets:
+        if source is target:
+            continue
+        fit = fits(source.output_schema, target.input_schema)
+        if fit is not None:
+            yield Edge(source=source.id, target=target.id, fit=fit)
 
 
 def fits(output: Any, wanted: Any) -> Fit | None:

@@ -1,9 +1,10 @@
 """What callers may ask of the catalogue. They see what they may use, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from hubbub.catalog import store
 from hubbub.catalog.finder import Finder, Found
@@ -142,43 +143,30 @@ class OperationOperations:
         return (await _visible(ctx, self._meant(ref.id, ctx.caller))).spec
 
     @operation(
+        reads=True,
         errors={
             Conflict: "there are too many operations to compare; `maximum` says how many may be"
-        }
+        },
     )
-    async def graph(self, ctx: Reading, query: GraphQuery) -> OperationGraph:
+    async def graph(self, ctx: Context, query: GraphQuery) -> OperationGraph:
         """Which operation's output can be given to which other's input, as far as schemas tell."""
-        found = await store.page(
-            ctx.tx, namespace=query.namespace, after=("", ""), limit=GRAPH_OPERATIONS_MAX + 1
-        )
+        async with ctx.database.reading() as tx:
+            found = await store.page(
+                tx, namespace=query.namespace, after=("", ""), limit=GRAPH_OPERATIONS_MAX + 1
+            )
         if len(found) > GRAPH_OPERATIONS_MAX:
             raise Conflict(
                 "too many operations to compare: name a namespace", maximum=GRAPH_OPERATIONS_MAX
             )
-        specs = [stored.spec for stored in found if visible(stored, ctx.caller)]
-        after = tuple(decode_cursor(query.cursor, 2)) if query.cursor else ("", "")
-        shown = sorted(
-            (
-                edge
-                for edge in edges(specs)
-                if (edge.fit.compatible or not query.compatible_only)
-                and (edge.source, edge.target) > after
-            ),
-            key=lambda edge: (edge.source, edge.target),
+        specs = sorted(
+            (stored.spec for stored in found if visible(stored, ctx.caller)),
+            key=lambda spec: spec.id,
         )
+        after = tuple(decode_cursor(query.cursor, 2)) if query.cursor else ("", "")
+        shown = await _edges(specs, after, query)
         page = page_of(shown, query.limit, lambda edge: (edge.source, edge.target))
         return OperationGraph(
-            nodes=[spec.id for spec in specs],
-            edges=[
-                GraphEdge(
-                    source=edge.source,
-                    target=edge.target,
-                    compatible=edge.fit.compatible,
-                    mismatches=edge.fit.mismatches,
-                )
-                for edge in page.items
-            ],
-            next_cursor=page.next_cursor,
+            nodes=[spec.id for spec in specs], edges=page.items, next_cursor=page.next_cursor
         )
 
     def _summary(self, stored: Stored, providers: dict[str, int]) -> OperationSummary:
@@ -189,6 +177,31 @@ class OperationOperations:
             description=spec.description,
             providers=1 if self._offered_by_hub(spec.id) else providers.get(stored.row, 0),
         )
+
+
+async def _edges(
+    specs: Sequence[OperationSpec], after: tuple[str, ...], query: GraphQuery
+) -> list[GraphEdge]:
+    """The edges of one page, and those of the last source that begin the next."""
+    shown: list[GraphEdge] = []
+    for source in specs:
+        if source.id < after[0]:
+            continue
+        shown += [
+            GraphEdge(
+                source=edge.source,
+                target=edge.target,
+                compatible=edge.fit.compatible,
+                mismatches=edge.fit.mismatches,
+            )
+            for edge in edges(source, specs)
+            if (edge.source, edge.target) > after
+            and (edge.fit.compatible or not query.compatible_only)
+        ]
+        if len(shown) > query.limit:
+            break
+        await checkpoint()  # one comparison is short; forty thousand would keep others waiting
+    return shown
 
 
 def _hit(found: Found) -> OperationHit:

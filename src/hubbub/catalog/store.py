@@ -71,16 +71,6 @@ async def by_own_name(tx: Transaction, operation_id: str, limit: int) -> list[St
     return [_stored(row) for row in rows]
 
 
-async def by_rows(tx: Transaction, rows: Sequence[str]) -> list[Stored]:
-    """Those of these definitions that there are, by the ids of their rows."""
-    found: list[Stored] = []
-    for start in range(0, len(rows), NAMES_AT_ONCE):
-        part = rows[start : start + NAMES_AT_ONCE]
-        result = await tx.execute(select(operations).where(operations.c.id.in_(part)))
-        found.extend(_stored(row) for row in result)
-    return found
-
-
 async def page(
     tx: Transaction, *, namespace: str | None, after: tuple[str, str], limit: int
 ) -> list[Stored]:

@@ -89,7 +89,7 @@ class Nested(Protocol):
     """Calls from inside a call: they carry its lineage and its caller's identity."""
 
     def __call__(
-        self, operation_id: str, input: bytes, *, provider: str | None, timeout_s: float | None
+        self, operation_id: str, input: bytes, *, provider: str | None, timeout_ms: int | None
     ) -> AsyncIterator[bytes]: ...
 
 

@@ -35,11 +35,8 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @dataclass(frozen=True, kw_only=True)
 class _Declared:
     scope: str | None
-    any_scope: tuple[str, ...]
     errors: tuple[ErrorDefinition, ...]
-    idempotent: bool
     sensitive: bool
-    name: str | None
     reads: bool
 
 
@@ -58,36 +55,27 @@ class Operation:
 def operation(
     *,
     scope: str | None = None,
-    any_scope: tuple[str, ...] = (),
     errors: Errors | None = None,
-    idempotent: bool = False,
     sensitive: bool = False,
-    name: str | None = None,
     reads: bool = False,
 ) -> Callable[[F], F]:
     """Declare a method of a `<Domain>Operations` class to be an operation.
 
     Args:
         scope: what a caller must hold; without it, any identity will do.
-        any_scope: of these the caller must hold one.
         errors: what it may fail with besides what any call may, and when.
-        idempotent: whether carrying it out twice is as good as once.
         sensitive: whether input or output hold secrets, which are then not recorded.
-        name: the published name, where it is not the method's own in camelCase.
         reads: whether it changes nothing although it waits on others: a query with a `Context`.
     """
 
     def mark(function: F) -> F:
         declared = _Declared(
             scope=scope,
-            any_scope=any_scope,
             errors=tuple(
                 ErrorDefinition(code=kind.code, description=when)
                 for kind, when in (errors or {}).items()
             ),
-            idempotent=idempotent,
             sensitive=sensitive,
-            name=name,
             reads=reads,
         )
         setattr(function, _MARK, declared)
@@ -102,9 +90,7 @@ def operations_of(domain: object) -> Iterator[Operation]:
     for name, function in inspect.getmembers(type(domain), inspect.isfunction):
         declared = getattr(function, _MARK, None)
         if isinstance(declared, _Declared):
-            yield _operation(
-                namespace, declared.name or camel(name), declared, getattr(domain, name)
-            )
+            yield _operation(namespace, camel(name), declared, getattr(domain, name))
 
 
 def _operation(namespace: str, name: str, declared: _Declared, handler: Handler) -> Operation:
@@ -124,10 +110,9 @@ def _operation(namespace: str, name: str, declared: _Declared, handler: Handler)
             output_schema=_schema_of(output),
             error_schemas=declared.errors,
             access_control=AccessControl(
-                required_scopes=(declared.scope,) if declared.scope else (),
-                required_scopes_any=declared.any_scope,
+                required_scopes=(declared.scope,) if declared.scope else ()
             ),
-            idempotent=declared.idempotent or reads,
+            idempotent=reads,
         ),
         handler=handler,
         input=shape,

@@ -84,7 +84,8 @@ def compiled(schema: Schema, *, at: str = "schema") -> Any:
 def _weight(schema: Schema) -> float:
     try:
         return Weight(schema).of(schema)
-    except RecursionError:  # a thousand references, each to the next
+    except (RecursionError, LookupError, ValueError):
+        # A thousand references, each to the next; or one that leads who knows where.
         return math.inf
 
 

@@ -6,7 +6,10 @@ counted, for that is bounded by the value.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final
+
+from hubbub.operations.references import REFERENCES, References
 
 WEIGHT_MAX: Final = 20_000
 _LISTS: Final = ("allOf", "anyOf", "oneOf")
@@ -27,8 +30,16 @@ class Weight:
         self._known: dict[int, int] = {}
         self._open: set[int] = set()
 
+    @cached_property
+    def _references(self) -> References:
+        return References(self._root)
+
     def of(self, schema: object) -> int:
-        """The greatest weight that this part, or one below it, has for a single value."""
+        """The greatest weight that this part, or one below it, has for a single value.
+
+        Raises:
+            LookupError, ValueError: if it cannot be told where a reference leads.
+        """
         if isinstance(schema, list):
             return max(map(self.of, schema), default=1)
         if not isinstance(schema, dict):
@@ -41,18 +52,21 @@ class Weight:
         return max(self._alone(schema), *map(self.of, below), 1)
 
     def _alone(self, schema: object) -> int:
-        if not isinstance(schema, dict) or id(schema) in self._open:
+        if not isinstance(schema, (dict, list)) or id(schema) in self._open:
             return 1  # a reference back up is followed no further for the same value
         known = self._known.get(id(schema))
         if known is None:
             self._open.add(id(schema))
-            known = 1 + sum(map(self._alone, self._same_place(schema)))
+            if isinstance(schema, list):
+                known = max(map(self._alone, schema), default=1)
+            else:
+                known = 1 + sum(map(self._alone, self._same_place(schema)))
             self._open.discard(id(schema))
             self._known[id(schema)] = known
         return known
 
     def _same_place(self, schema: dict[str, object]) -> Iterator[object]:
-        """The parts that are held against the same value."""
+        """The parts that are held against the same value; a list where it is one of several."""
         for name in _LISTS:
             parts = schema.get(name)
             yield from parts if isinstance(parts, list) else ()
@@ -61,19 +75,8 @@ class Weight:
         for name in _MAPS:
             parts = schema.get(name)
             yield from parts.values() if isinstance(parts, dict) else ()
-        reference = schema.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#"):
-            yield self._target(reference)
-
-    def _target(self, reference: str) -> object:
-        found = self._root
-        for step in reference[1:].split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
-                found = found[int(key)]
-            else:
-                found = found.get(key) if isinstance(found, dict) else None
-        return found
+        if not schema.keys().isdisjoint(REFERENCES):
+            yield from self._references.targets(schema)
 
 
 _NAMED: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", *_MAPS})

@@ -69,26 +69,31 @@ class Words:
         Args:
             after: the score and the id of the last one that is known already.
         """
+        asked = {term: self._postings.get(term, {}) for term in terms(query)}
         scores: dict[str, float] = {}
-        matched: dict[str, list[str]] = {}
-        for term in dict.fromkeys(terms(query)):
-            documents = self._postings.get(term, {})
-            for id, weight in self._weights(documents).items():
-                scores[id] = scores.get(id, 0.0) + weight
-                matched.setdefault(id, []).append(term)
-        ranked = ((-score, id) for id, score in scores.items())
+        for documents in asked.values():
+            self._add(scores, documents)
+        ranked = [(-score, id) for id, score in scores.items()]
         if after is not None:
             known = (-after[0], after[1])
-            ranked = (each for each in ranked if each > known)
-        best = heapq.nsmallest(limit, (each for each in ranked if allowed(each[1])))
-        return [Hit(id=id, score=-score, matched=tuple(matched[id])) for score, id in best]
+            ranked = [each for each in ranked if each > known]
+        # Thousands have a common word, and a page of them is shown: no more are put in order, or
+        # asked about, than it takes to fill it.
+        heapq.heapify(ranked)
+        best: list[Hit] = []
+        while ranked and len(best) < limit:
+            score, id = heapq.heappop(ranked)
+            if allowed(id):
+                matched = tuple(term for term, documents in asked.items() if id in documents)
+                best.append(Hit(id=id, score=-score, matched=matched))
+        return best
 
-    def _weights(self, documents: dict[str, float]) -> dict[str, float]:
+    def _add(self, scores: dict[str, float], documents: dict[str, float]) -> None:
+        """Add what one term counts in each of its documents."""
         count = len(self._lengths)
         rarity = math.log(1 + (count - len(documents) + 0.5) / (len(documents) + 0.5))
         longer = LENGTH_WEIGHT * count / self._total if self._total else 0.0
-        weights: dict[str, float] = {}
         for id, frequency in documents.items():
             norm = SATURATION * (1 - LENGTH_WEIGHT + longer * self._lengths[id])
-            weights[id] = rarity * frequency * (SATURATION + 1) / (frequency + norm)
-        return weights
+            weight = rarity * frequency * (SATURATION + 1) / (frequency + norm)
+            scores[id] = scores.get(id, 0.0) + weight
