@@ -171,6 +171,8 @@ async def test_without_a_key_an_agent_is_told_where_to_learn_more(hub):
         ({"method": "tools/list", "modern": True}, {"Mcp-Method": "other"}, 400, -32020),
         ({"method": "tools/list", "modern": "2099-01-01"}, {}, 400, -32022),
         ({"method": "tools/call", "params": {"name": "none"}}, {}, 200, -32602),
+        ({"method": "tools/call", "params": {"name": ["call_tool"]}}, {}, 200, -32602),
+        (b'{"params": {"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}}", {}, 400, -32700),
     ],
 )
 async def test_a_message_that_is_wrong_is_answered_with_what_is_wrong(

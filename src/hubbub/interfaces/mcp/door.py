@@ -117,8 +117,10 @@ class McpDoor:
 
     async def _called(self, request: Request, message: Message, caller: Caller) -> Response:
         name, arguments = message.params.get("name"), message.params.get("arguments") or {}
-        if name not in SCHEMAS or not isinstance(arguments, dict):
+        if not isinstance(name, str) or name not in SCHEMAS:
             raise RpcError(rpc.INVALID_PARAMS, f"there is no tool {name}")
+        if not isinstance(arguments, dict):
+            raise RpcError(rpc.INVALID_PARAMS, "the arguments of a tool are an object")
         if message.progress_token is not None and EVENTS in request.headers.get("accept", ""):
             events = self._events(request, message, caller)
             return StreamingResponse(events, media_type=EVENTS, headers={"X-Accel-Buffering": "no"})

@@ -94,7 +94,7 @@ def parsed(body: bytes) -> Message:
         message = _messages.decode(body)
     except msgspec.ValidationError as error:
         raise RpcError(INVALID_REQUEST, f"not a single JSON-RPC message: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RpcError(PARSE_ERROR, f"not JSON: {error}") from error
     if message.jsonrpc != "2.0":
         raise RpcError(INVALID_REQUEST, "jsonrpc must be 2.0")

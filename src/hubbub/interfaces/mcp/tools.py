@@ -129,7 +129,7 @@ class Tools:
     async def use(self, name: str, use: Use) -> dict[str, object]:
         """The result of `tools/call`. What went wrong in a tool is a result, too."""
         try:
-            _validators[name].check(encode(use.arguments), at="arguments")
+            _validators[name].check(encode(use.arguments))
             match name:
                 case "find_tool":
                     return _told(await self._find(use))
