@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from hubbub import __version__
 from hubbub.calls.recorder import CallGraph
 from hubbub.calls.router import Router
+from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.errors import error_response
 from hubbub.interfaces.guard import Guard, Guarded
 from hubbub.interfaces.http import HttpDoor
@@ -24,7 +25,6 @@ from hubbub.interfaces.openapi import document
 from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.errors import ExecutionFailed, HubError, Invalid, NotFound
 from hubbub.operations.access import allowed
-from hubbub.operations.context import Caller
 from hubbub.operations.operation import Operation
 from hubbub.protocol.codec import encode
 from hubbub.spokes.presence import Presence
@@ -44,6 +44,7 @@ DOCS_POLICY: Final = (
 class Parts:
     """What the pages show and the ways in lead to."""
 
+    entrance: Entrance
     http: HttpDoor
     mcp: McpDoor
     sockets: WebSocketDoor
@@ -129,7 +130,7 @@ class _Pages:
         """Numbers for Prometheus."""
         if self._private:
             try:
-                await self._parts.http.enter(request)
+                await self._parts.entrance.enter(request)
             except HubError as error:
                 return error_response(error)
         router = self._parts.router
@@ -156,9 +157,9 @@ class _Pages:
         """What can be called over HTTP; with a key, what that key may call."""
         specs = [operation.spec for operation in self._parts.operations]
         try:
-            caller = await self._parts.http.enter(request)
+            caller = await self._parts.entrance.enter(request)
         except HubError:
-            caller = Caller()
+            pass  # strangers are shown what every hub can do
         else:
             offered = [o.definition.spec for o in self._parts.router.offers.all()]
             specs = [spec for spec in offered if allowed(spec.access_control, caller.identity)]
