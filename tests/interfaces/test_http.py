@@ -95,6 +95,18 @@ async def test_a_key_that_ends_while_the_input_comes_begins_nothing(hub):
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHENTICATED")
 
 
+async def test_nothing_is_begun_by_head(hub):
+    spoke = await hub.spoke("machine", spec("odd", "say", "mutation"))
+    headers = {"Authorization": f"Bearer {hub.key}"}
+    async with httpx2.AsyncClient(base_url=hub.url, headers=headers) as client:
+        answer = await client.head("/v1/odd/say", timeout=5)
+        assert answer.status_code == 405
+        assert sorted(answer.headers["Allow"].split(", ")) == ["GET", "POST"]
+        asking = asyncio.create_task(client.post("/v1/odd/say"))
+        await spoke.answer(await spoke.asked(), "said once")
+        assert (await asking).json()["data"] == "said once"
+
+
 async def test_a_definition_of_an_older_draft_leaves_the_document_whole(hub):
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",

@@ -59,9 +59,11 @@ class Parts:
 def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
     """The ASGI application behind its guard; `private` if strangers can reach it."""
     pages = _Pages(parts, private=private)
+    calls = Route("/v1/{namespace}/{name}", parts.http.call)
+    calls.methods = {"GET", "POST"}  # and not HEAD, which Starlette adds to GET
     app = Starlette(
         routes=[
-            Route("/v1/{namespace}/{name}", parts.http.call, methods=["GET", "POST"]),
+            calls,
             Route("/mcp", parts.mcp.handle, methods=["GET", "POST", "DELETE"]),
             Route(METADATA, parts.mcp.protected_resource),
             Route(f"{METADATA}/mcp", parts.mcp.protected_resource),
