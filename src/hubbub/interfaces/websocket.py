@@ -150,8 +150,7 @@ class Connection(WSListener):
         self._caller: Caller | None = None
         self._calls: dict[str, Call] = {}
         self._out: list[bytes] = []
-        self._parts: list[bytes] = []  # of a message in several frames
-        self._parts_bytes = 0
+        self._parts = bytearray()  # of a message in several frames, which may be empty
         self._early: list[bytes] = []  # messages that came before it was known whose they are
         self._choked = False
         self._expelled: str | None = None  # why, from `expel` on
@@ -298,14 +297,12 @@ class Connection(WSListener):
             self._house.flush()
 
     def _part(self, frame: WSFrame) -> None:
-        self._parts.append(frame.get_payload_as_bytes())
-        self._parts_bytes += frame.payload_size
-        if self._parts_bytes > FRAME_BYTES_MAX:
+        self._parts += frame.get_payload_as_memoryview()
+        if len(self._parts) > FRAME_BYTES_MAX:
             self.close(TOO_BIG, f"a message may have {FRAME_BYTES_MAX} bytes")
         elif frame.fin:
-            message = b"".join(self._parts)
+            message = bytes(self._parts)
             self._parts.clear()
-            self._parts_bytes = 0
             self._received(message)
 
     def _received(self, message: bytes) -> None:
