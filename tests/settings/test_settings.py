@@ -86,6 +86,9 @@ def test_no_names_are_no_names():
         ("host", 5),
         ("log_level", "loud"),
         ("ping_s", 0),
+        ("ping_s", 1e308),
+        ("call_timeout_s", 1e308),
+        ("call_retention_days", 1e9),
     ],
 )
 def test_a_value_that_does_not_fit_names_its_setting(toml, name, value):
