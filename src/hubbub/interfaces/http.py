@@ -19,7 +19,7 @@ from hubbub.interfaces.streams import EVENTS, EventStream, event
 from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import HubError, Invalid
 from hubbub.operations.context import Caller
-from hubbub.protocol.codec import encode
+from hubbub.protocol.codec import UNREADABLE, encode
 from hubbub.protocol.frames import Progressed
 
 CALL_ID: Final = "Hubbub-Call-Id"
@@ -124,7 +124,7 @@ def _checked(body: bytes) -> bytes:
     body = body or b"{}"
     try:
         msgspec.json.decode(body.decode(), type=Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         errors = [{"field": "", "expected": "JSON", "got": str(error)}]
         raise Invalid("the input is not JSON", errors=errors) from error
     return body

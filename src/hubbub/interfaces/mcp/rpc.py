@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from hubbub import __version__
+from hubbub.protocol.codec import UNREADABLE
 from hubbub.protocol.frames import Progressed
 
 MODERN: Final = "2026-07-28"
@@ -95,7 +96,7 @@ def parsed(body: bytes) -> Message:
         message = _messages.decode(body)
     except msgspec.ValidationError as error:
         raise RpcError(INVALID_REQUEST, f"not a single JSON-RPC message: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RpcError(PARSE_ERROR, f"not JSON: {error}") from error
     if message.jsonrpc != "2.0":
         raise RpcError(INVALID_REQUEST, "jsonrpc must be 2.0")
