@@ -90,7 +90,6 @@ class House:
     calls: Calls
     graph: CallGraph
     presence: Presence
-    metrics: Metrics
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -226,7 +225,6 @@ async def _built(
         calls=calls,
         graph=graph,
         presence=presence,
-        metrics=metrics,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
