@@ -1,10 +1,13 @@
 """Who may knock, and what is shown to those who do."""
 
+from contextlib import AsyncExitStack
+
 import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from hubbub.kernel.errors import Invalid
+from hubbub.storage.sqlite import READERS
 from tests.support.peer import spec
 
 
@@ -95,6 +98,18 @@ async def test_every_part_says_whether_it_is_ready(http):
         "calls": True,
         "records": True,
     }
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_a_database_that_does_not_answer_is_not_ready(hub, http, monkeypatch):
+    monkeypatch.setattr("hubbub.interfaces.web.HEALTH_S", 0.05)
+    async with AsyncExitStack() as busy:
+        for _ in range(READERS):
+            await busy.enter_async_context(hub.house.database.reading())
+        answer = await http.get("/ready")
+        assert (answer.status_code, answer.json()["parts"]["database"]["ready"]) == (503, False)
+    monkeypatch.undo()
+    assert (await http.get("/ready")).status_code == 200
 
 
 async def test_numbers_are_shown_to_this_machine(hub, http):
