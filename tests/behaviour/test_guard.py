@@ -141,6 +141,15 @@ async def test_numbers_are_shown_to_those_with_a_key_where_strangers_come(serve)
         assert (await http.get("/metrics", headers=key)).status_code == 200
 
 
+async def test_why_the_database_is_not_ready_is_for_those_on_this_machine(serve):
+    details = []
+    for where in ({}, {"host": "0.0.0.0", "public": True}):
+        async with serve(**where) as hub, httpx2.AsyncClient(base_url=hub.url) as http:
+            await hub.house.database.close()
+            details.append((await http.get("/ready")).json()["parts"]["database"]["detail"])
+    assert details[0].startswith(f"{details[1]}: ")
+
+
 async def connect_as(hub, headers):
     """A connection that shows these headers."""
     headers = dict(headers)

@@ -123,7 +123,9 @@ class _Pages:
             with anyio.fail_after(HEALTH_S):
                 return {"database": asdict(await self._parts.database.health())}
         except Exception as error:  # whatever it is, the page must say it
-            return {"database": {"ready": False, "detail": f"{type(error).__name__}: {error}"}}
+            # To strangers it does not say where the database is, and as whom it is asked.
+            detail = type(error).__name__ if self._private else f"{type(error).__name__}: {error}"
+            return {"database": {"ready": False, "detail": detail}}
 
     def _calls(self) -> dict[str, object]:
         draining = self._parts.router.draining
