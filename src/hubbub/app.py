@@ -32,6 +32,7 @@ from hubbub.catalog.operations import OperationOperations, visible
 from hubbub.identity.door import Door
 from hubbub.identity.first import first_key
 from hubbub.identity.operations import AccountOperations, AuditOperations, KeyOperations
+from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.guard import Guard, is_loopback
 from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import McpDoor
@@ -90,7 +91,6 @@ class House:
     calls: Calls
     graph: CallGraph
     presence: Presence
-    metrics: Metrics
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -199,10 +199,11 @@ async def _built(
         ping_s=settings.ping_s,
         peer_bytes_max=settings.peer_bytes_max,
     )
-    http = HttpDoor(calls=calls, door=door, bus=bus)
+    entrance = Entrance(calls=calls, door=door, bus=bus)
     parts = Parts(
-        http=http,
-        mcp=McpDoor(calls=calls, http=http),
+        entrance=entrance,
+        http=HttpDoor(entrance=entrance, offers=router.offers),
+        mcp=McpDoor(entrance=entrance, router=router),
         sockets=sockets,
         router=router,
         graph=graph,
@@ -219,7 +220,6 @@ async def _built(
         calls=calls,
         graph=graph,
         presence=presence,
-        metrics=metrics,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,

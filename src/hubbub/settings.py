@@ -18,11 +18,11 @@ PREFIX: Final = "HUBBUB_"
 
 LEVELS: Final = "(?i)^(debug|info|warning|error|critical)$"
 
-# Far beyond what anybody means, and within what clocks and calendars can still count.
-S_MAX: Final = 1_000_000_000
-DAYS_MAX: Final = 100_000
+# TOML knows infinity, which no clock reaches: all times have an end.
+YEAR_S: Final = 365 * 24 * 3600
+CENTURY_DAYS: Final = 36525
 
-Positive = Annotated[float, msgspec.Meta(gt=0, le=S_MAX)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=YEAR_S)]
 
 
 def home() -> Path:
@@ -52,13 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long a subscription may be silent whose caller does not say."""
     record_bytes_max: Annotated[int, msgspec.Meta(ge=0)] = 65536
     """Inputs and outputs beyond this leave only their size in the call graph."""
-    call_retention_days: Annotated[float, msgspec.Meta(ge=0, le=DAYS_MAX)] = 30.0
+    call_retention_days: Annotated[float, msgspec.Meta(ge=0, le=CENTURY_DAYS)] = 30.0
     """Ended calls older than this are deleted; 0 keeps them all."""
     ping_s: Positive = 15.0
     """A peer that was silent for this long is pinged, and cut off after as long again."""
     peer_bytes_max: Annotated[int, msgspec.Meta(ge=65536)] = 8 * 1024 * 1024
     """What may wait for one connection before it is cut off."""
-    drain_s: Annotated[float, msgspec.Meta(ge=0, le=S_MAX)] = 10.0
+    drain_s: Annotated[float, msgspec.Meta(ge=0, le=YEAR_S)] = 10.0
     """How long calls in flight may take to end when the hub stops."""
     otlp_endpoint: str = ""
     """Where traces go, such as `http://127.0.0.1:4318/v1/traces`; none by default."""
@@ -97,7 +97,7 @@ def _from_file(file: Path | None) -> dict[str, object]:
     if file is None:
         return {}
     try:
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _invalid("config", f"a readable TOML file: {error}") from error
 

@@ -1,10 +1,13 @@
 """Who may knock, and what is shown to those who do."""
 
+from contextlib import AsyncExitStack
+
 import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from hubbub.kernel.errors import Invalid
+from hubbub.storage.sqlite import READERS
 from tests.support.peer import spec
 
 
@@ -97,6 +100,18 @@ async def test_every_part_says_whether_it_is_ready(http):
     }
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_a_database_that_does_not_answer_is_not_ready(hub, http, monkeypatch):
+    monkeypatch.setattr("hubbub.interfaces.web.HEALTH_S", 0.05)
+    async with AsyncExitStack() as busy:
+        for _ in range(READERS):
+            await busy.enter_async_context(hub.house.database.reading())
+        answer = await http.get("/ready")
+        assert (answer.status_code, answer.json()["parts"]["database"]["ready"]) == (503, False)
+    monkeypatch.undo()
+    assert (await http.get("/ready")).status_code == 200
+
+
 async def test_numbers_are_shown_to_this_machine(hub, http):
     await hub.spoke("laptop", spec("dev.fs", "read"))
     await hub.door()("account.me")
@@ -124,6 +139,15 @@ async def test_numbers_are_shown_to_those_with_a_key_where_strangers_come(serve)
         assert (await http.get("/metrics")).status_code == 401
         key = {"Authorization": f"Bearer {hub.key}"}
         assert (await http.get("/metrics", headers=key)).status_code == 200
+
+
+async def test_why_the_database_is_not_ready_is_for_those_on_this_machine(serve):
+    details = []
+    for where in ({}, {"host": "0.0.0.0", "public": True}):
+        async with serve(**where) as hub, httpx2.AsyncClient(base_url=hub.url) as http:
+            await hub.house.database.close()
+            details.append((await http.get("/ready")).json()["parts"]["database"]["detail"])
+    assert details[0].startswith(f"{details[1]}: ")
 
 
 async def connect_as(hub, headers):

@@ -1,8 +1,10 @@
 """Who is let in, and what is written down about it."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
+from math import ceil
+from time import monotonic
 
 import httpx2
 import pytest
@@ -136,10 +138,15 @@ async def test_the_connections_of_a_suspended_account_are_ended_and_no_others(hu
 
 async def test_a_connection_ends_when_its_key_expires(hub):
     owner = hub.door()
-    now = (await owner.envelope("account.me", {}))["meta"]["timestamp"] / 1000
     account = await owner("account.create", email="ann@example.org")
-    made = await owner("apiKey.create", ownerId=account["id"], expiresAt=_moment(now + 0.5))
-    peer = await hub.connect(made["secret"])
+    # Where this machine is too busy to connect in time, the key has to last longer.
+    for lasts_s in (0.5, 2, 4):
+        now = (await owner.envelope("account.me", {}))["meta"]["timestamp"] / 1000
+        expiry = _moment(now + lasts_s)
+        made = await owner("apiKey.create", ownerId=account["id"], expiresAt=expiry)
+        with suppress(Closed):
+            peer = await hub.connect(made["secret"])
+            break
     assert await peer.closed() == 4001
 
 
@@ -350,13 +357,16 @@ async def test_who_has_to_wait_does_not_fill_the_trail(hub):
 
 
 async def test_how_long_to_wait_is_said(hub):
+    began = monotonic()
     async with httpx2.AsyncClient(base_url=hub.url, verify=False) as http:
         for n in range(11):
             answer = await http.get("/v1/account/me", headers={"Authorization": f"Bearer hub_{n}"})
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (429, "RATE_LIMITED")
-    assert 59_000 < error["details"]["retryAfterMs"] <= 60_000
-    assert answer.headers["Retry-After"] == "60"
+    # A minute from the first one on.
+    wait_ms = error["details"]["retryAfterMs"]
+    assert 59_999 - (monotonic() - began) * 1000 <= wait_ms <= 60_000
+    assert answer.headers["Retry-After"] == str(ceil(wait_ms / 1000))
 
 
 async def test_a_refused_request_says_how_to_show_a_key(hub):

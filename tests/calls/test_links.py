@@ -227,7 +227,7 @@ async def spoke(folder: Path) -> AsyncIterator[Far]:
             ]
             await far_end.call("hub.register", codec.encode(REGISTRATION))
             (here,) = house.presence._by_id.values()
-            caller = Caller(identity=here.peer._caller.identity)
+            caller = Caller(identity=here.peer._calls.caller.identity)
             yield Far(
                 calls=house.calls,
                 caller=caller,

@@ -1,13 +1,13 @@
 """What a provider says and what becomes of a key, as HTTP shows it."""
 
 import asyncio
-import json
 from contextlib import aclosing
 
 import httpx2
 import pytest
 
 from hubbub.kernel.errors import Aborted
+from tests.support.hub import until
 from tests.support.peer import spec
 
 
@@ -45,19 +45,6 @@ async def test_a_pause_that_nobody_would_wait_for_is_not_passed_on(asking, ms):
     assert "Retry-After" not in (await request).headers
 
 
-async def test_an_answer_in_several_lines_is_one_event(hub):
-    spoke = await hub.spoke("machine", spec("odd", "hear", "subscription"))
-    async with aclosing(hub.door("http").answers("odd.hear")) as answers:
-        heard = asyncio.create_task(anext(answers))
-        asked = await spoke.asked()
-        meta = {"source": "local", "operationId": "x", "timestamp": 1}
-        output = {"data": {"a": 1}, "meta": meta}
-        payload = {"requestId": asked["requestId"], "output": output}
-        frame = json.dumps({"type": "call.responded", "payload": payload}, indent=1)
-        await spoke.say(frame.replace("\n", "\r\n"))
-        assert await heard == {"a": 1}
-
-
 @pytest.fixture
 async def following(hub):
     """Somebody who looks on over HTTP: the id of their key, and what they will hear next."""
@@ -87,6 +74,37 @@ async def test_a_stream_ends_when_its_account_is_suspended(hub, following):
     account, _, events = following
     await hub.door("http")("account.setStatus", id=account, status="suspended")
     assert await last_error(events) == Aborted.code
+
+
+async def test_a_key_that_ends_while_the_input_comes_begins_nothing(hub):
+    owner = hub.door()
+    made = await owner("apiKey.create")
+
+    async def input():
+        yield b"{"
+        await until(lambda: owner("apiKey.list"), entered)
+        await owner("apiKey.revoke", id=made["key"]["id"])
+        yield b"}"
+
+    def entered(page):
+        return all(key["lastUsedAt"] for key in page["items"] if key["id"] == made["key"]["id"])
+
+    headers = {"Authorization": f"Bearer {made['secret']}"}
+    async with httpx2.AsyncClient(base_url=hub.url, headers=headers) as client:
+        answer = await client.post("/v1/account/me", content=input())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHENTICATED")
+
+
+async def test_nothing_is_begun_by_head(hub):
+    spoke = await hub.spoke("machine", spec("odd", "say", "mutation"))
+    headers = {"Authorization": f"Bearer {hub.key}"}
+    async with httpx2.AsyncClient(base_url=hub.url, headers=headers) as client:
+        answer = await client.head("/v1/odd/say", timeout=5)
+        assert answer.status_code == 405
+        assert sorted(answer.headers["Allow"].split(", ")) == ["GET", "POST"]
+        asking = asyncio.create_task(client.post("/v1/odd/say"))
+        await spoke.answer(await spoke.asked(), "said once")
+        assert (await asking).json()["data"] == "said once"
 
 
 async def test_a_definition_of_an_older_draft_leaves_the_document_whole(hub):

@@ -136,6 +136,47 @@ async def test_a_call_whose_client_has_gone_is_stopped(hub, post):
     assert (await spoke.stopped())["requestId"] == asked["requestId"]
 
 
+async def test_whose_client_has_gone_takes_no_other_with_it(hub, post):
+    spoke = await hub.spoke("laptop", spec("dev.fs", "read"))
+    call = request("tools/call", {"name": "call_tool", "arguments": {"name": "dev.fs.read"}})
+    leaving = asyncio.create_task(post(call))
+    left = await spoke.asked()
+    staying = asyncio.create_task(post(call))
+    stayed = await spoke.asked()
+    leaving.cancel()
+    assert (await spoke.stopped())["requestId"] == left["requestId"]
+    await spoke.answer(stayed, "done")
+    assert (await staying).json()["result"]["content"] == [{"type": "text", "text": "done"}]
+
+
+async def test_a_call_ends_with_the_key_that_it_was_asked_for_with(hub, post):
+    spoke = await hub.spoke("laptop", spec("dev.fs", "read"))
+    owner = hub.door()
+    made = await owner("apiKey.create")
+    call = request("tools/call", {"name": "call_tool", "arguments": {"name": "dev.fs.read"}})
+    asking = asyncio.create_task(post(call, Authorization=f"Bearer {made['secret']}"))
+    asked = await spoke.asked()
+    await owner("apiKey.revoke", id=made["key"]["id"])
+    assert (await spoke.stopped())["requestId"] == asked["requestId"]
+    answer = (await asking).json()["result"]
+    assert answer["structuredContent"]["error"]["code"] == "ABORTED"
+
+
+async def test_whoever_leaves_in_the_middle_of_the_progress_stops_the_call(hub):
+    spoke = await hub.spoke("laptop", spec("dev.fs", "read"))
+    headers = {"Authorization": f"Bearer {hub.key}", "Accept": "text/event-stream"}
+    params = {"name": "call_tool", "arguments": {"name": "dev.fs.read"}}
+    call = request("tools/call", {**params, "_meta": {"progressToken": 1}})
+    async with (
+        httpx2.AsyncClient(base_url=hub.url, headers=headers) as client,
+        client.stream("POST", "/mcp", json=call) as answer,
+    ):
+        asked = await spoke.asked()
+        await spoke.send("call.progress", requestId=asked["requestId"], progress=1)
+        assert "notifications/progress" in await anext(answer.aiter_text())
+    assert (await spoke.stopped())["requestId"] == asked["requestId"]
+
+
 async def test_a_session_cancels_its_own_call_and_no_other(hub, post):
     spoke = await hub.spoke("laptop", spec("dev.fs", "read"))
     params = {"name": "call_tool", "arguments": {"name": "dev.fs.read"}}
@@ -171,6 +212,8 @@ async def test_without_a_key_an_agent_is_told_where_to_learn_more(hub):
         ({"method": "tools/list", "modern": True}, {"Mcp-Method": "other"}, 400, -32020),
         ({"method": "tools/list", "modern": "2099-01-01"}, {}, 400, -32022),
         ({"method": "tools/call", "params": {"name": "none"}}, {}, 200, -32602),
+        ({"method": "tools/call", "params": {"name": ["call_tool"]}}, {}, 200, -32602),
+        (b'{"params": {"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}}", {}, 400, -32700),
     ],
 )
 async def test_a_message_that_is_wrong_is_answered_with_what_is_wrong(

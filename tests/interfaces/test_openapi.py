@@ -35,6 +35,7 @@ async def test_every_operation_has_a_name_of_its_own(hub):
         ("query", {"type": "object", "properties": {"to": {}}}),
         ("query", {"type": "object", "properties": {"to": True}}),
         ("query", {"type": "object", "properties": {"to": {"type": "array"}}}),
+        ("query", {"type": "object", "properties": {"to": {"type": "array", "items": True}}}),
         ("query", {"type": "array"}),
         ("query", True),
     ],

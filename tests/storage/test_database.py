@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from hubbub.app import open_database
 from hubbub.kernel.clock import utc_now
@@ -12,6 +12,7 @@ from hubbub.kernel.events import Bus
 from hubbub.projects.tables import projects
 from hubbub.roles.tables import roles
 from hubbub.storage.transaction import ConstraintViolated
+from tests.support import services
 from tests.support.hub import PATIENCE_S
 
 pytestmark = pytest.mark.everywhere
@@ -251,6 +252,27 @@ async def test_it_says_how_it_is(database):
     health = await database.health()
     assert (health.ready, health.pending_writes) == (True, 0)
     assert health.detail.split()[0] in ("SQLite", "PostgreSQL")
+
+
+async def nowhere(tx):
+    await tx.execute(text("DELETE FROM nowhere"))
+
+
+async def test_a_write_that_failed_is_made_up_for_by_another(database):
+    with pytest.raises(database.faults):
+        await database.write(nowhere)
+    assert (await database.health()).ready
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_it_says_that_it_cannot_be_written_until_it_can(database, database_url):
+    services.execute(database_url, "ALTER TABLE alembic_version RENAME TO elsewhere")
+    with pytest.raises(database.faults):
+        await database.write(nowhere)
+    health = await database.health()
+    assert not health.ready and "the last write failed" in health.detail
+    services.execute(database_url, "ALTER TABLE elsewhere RENAME TO alembic_version")
+    assert (await database.health()).ready
 
 
 # What only SQLite has to promise.

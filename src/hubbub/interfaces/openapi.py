@@ -94,7 +94,8 @@ def _fits_a_query(field: Any) -> bool:
     if "anyOf" in field:
         return all(_fits_a_query(choice) for choice in field["anyOf"])
     if field.get("type") == "array":
-        return field.get("items", {}).get("type") in PLAIN
+        items = field.get("items")
+        return isinstance(items, dict) and items.get("type") in PLAIN
     return field.get("type") in PLAIN or "enum" in field
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp
 from hubbub import __version__
 from hubbub.calls.recorder import CallGraph
 from hubbub.calls.router import Router
+from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.errors import error_response
 from hubbub.interfaces.guard import Guard, Guarded
 from hubbub.interfaces.http import HttpDoor
@@ -24,7 +26,6 @@ from hubbub.interfaces.openapi import document
 from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.errors import ExecutionFailed, HubError, Invalid, NotFound
 from hubbub.operations.access import allowed
-from hubbub.operations.context import Caller
 from hubbub.operations.operation import Operation
 from hubbub.protocol.codec import encode
 from hubbub.spokes.presence import Presence
@@ -32,6 +33,9 @@ from hubbub.storage.database import Database
 
 SWAGGER: Final = Path(__file__).parent / "swagger"
 DOCS: Final = Path(__file__).parent / "docs.html"
+
+HEALTH_S: Final = 2.0
+"""A database that takes longer to say how it is, is not ready."""
 
 # The page takes nothing from elsewhere, and nothing from elsewhere can ask it for the key.
 DOCS_POLICY: Final = (
@@ -44,6 +48,7 @@ DOCS_POLICY: Final = (
 class Parts:
     """What the pages show and the ways in lead to."""
 
+    entrance: Entrance
     http: HttpDoor
     mcp: McpDoor
     sockets: WebSocketDoor
@@ -58,9 +63,11 @@ class Parts:
 def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
     """The ASGI application behind its guard; `private` if strangers can reach it."""
     pages = _Pages(parts, private=private)
+    calls = Route("/v1/{namespace}/{name}", parts.http.call)
+    calls.methods = {"GET", "POST"}  # and not HEAD, which Starlette adds to GET
     app = Starlette(
         routes=[
-            Route("/v1/{namespace}/{name}", parts.http.call, methods=["GET", "POST"]),
+            calls,
             Route("/mcp", parts.mcp.handle, methods=["GET", "POST", "DELETE"]),
             Route(METADATA, parts.mcp.protected_resource),
             Route(f"{METADATA}/mcp", parts.mcp.protected_resource),
@@ -113,9 +120,12 @@ class _Pages:
 
     async def _database(self) -> dict[str, dict[str, object]]:
         try:
-            return {"database": asdict(await self._parts.database.health())}
+            with anyio.fail_after(HEALTH_S):
+                return {"database": asdict(await self._parts.database.health())}
         except Exception as error:  # whatever it is, the page must say it
-            return {"database": {"ready": False, "detail": f"{type(error).__name__}: {error}"}}
+            # To strangers it does not say where the database is, and as whom it is asked.
+            detail = type(error).__name__ if self._private else f"{type(error).__name__}: {error}"
+            return {"database": {"ready": False, "detail": detail}}
 
     def _calls(self) -> dict[str, object]:
         draining = self._parts.router.draining
@@ -129,7 +139,7 @@ class _Pages:
         """Numbers for Prometheus."""
         if self._private:
             try:
-                await self._parts.http.enter(request)
+                await self._parts.entrance.enter(request)
             except HubError as error:
                 return error_response(error)
         router = self._parts.router
@@ -156,9 +166,9 @@ class _Pages:
         """What can be called over HTTP; with a key, what that key may call."""
         specs = [operation.spec for operation in self._parts.operations]
         try:
-            caller = await self._parts.http.enter(request)
+            caller = await self._parts.entrance.enter(request)
         except HubError:
-            caller = Caller()
+            pass  # strangers are shown what every hub can do
         else:
             offered = [o.definition.spec for o in self._parts.router.offers.all()]
             specs = [spec for spec in offered if allowed(spec.access_control, caller.identity)]

@@ -24,18 +24,16 @@ from picows import (
 )
 
 from hubbub import __version__
-from hubbub.calls.model import Ask, Call, Cancel, Outcome
-from hubbub.calls.offers import NotOffered
 from hubbub.calls.waiting import Calls
 from hubbub.identity.door import Door
 from hubbub.identity.model import KeyChanged
 from hubbub.interfaces.guard import Guard, bearer
+from hubbub.interfaces.peercalls import PeerCalls
 from hubbub.kernel.clock import utc_now
-from hubbub.kernel.errors import Busy, Conflict, HubError, Invalid
+from hubbub.kernel.errors import HubError, Invalid
 from hubbub.kernel.events import Bus
-from hubbub.kernel.groups import surviving
 from hubbub.kernel.ids import new_id
-from hubbub.kernel.limits import FRAME_BYTES_MAX, ID_CHARS_MAX
+from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.operations.context import Caller
 from hubbub.protocol import codec, frames
 from hubbub.protocol.closing import BROKEN, RESTARTING, SLOW, TOO_BIG, UNAUTHENTICATED
@@ -44,7 +42,6 @@ from hubbub.spokes.presence import Presence
 
 log = logging.getLogger(__name__)
 
-CALLS_MAX: Final = 20_000
 EARLY_BYTES_MAX: Final = 1024 * 1024
 FAREWELL_S: Final = 2.0
 """How long a peer that is cut off may take to read why."""
@@ -132,20 +129,17 @@ def _refused(status: int, message: str) -> WSUpgradeResponseWithListener:
 
 
 class Connection(WSListener):
-    """One peer: the sink of the calls that it asks for, and the way to what it offers."""
+    """One peer: where the calls that it asks for come from, and the way to what it offers."""
 
-    def __init__(self, house: WebSocketDoor) -> None:
+    def __init__(self, sockets: WebSocketDoor) -> None:
         self.connection_id = new_id()
         self.open = False
         self._listening = False
-        self._house = house
-        self._router = house.calls.router
+        self._sockets = sockets
         self._transport: Any = None  # from `on_ws_connected` on
-        self._caller: Caller | None = None
-        self._calls: dict[str, Call] = {}
+        self._calls: PeerCalls | None = None  # None until it is known whose they are
         self._out: list[bytes] = []
-        self._parts: list[bytes] = []  # of a message in several frames
-        self._parts_bytes = 0
+        self._parts = bytearray()  # of a message in several frames, which may be empty
         self._early: list[bytes] = []  # messages that came before it was known whose they are
         self._choked = False
         self._expelled: str | None = None  # why, from `expel` on
@@ -156,33 +150,40 @@ class Connection(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
         self.open = self._listening = True
-        self._house.connections.add(self)
+        self._sockets.connections.add(self)
         transport.underlying_transport.pause_reading()
-        self._house.tasks.start_soon(self._enter, transport)
+        self._sockets.tasks.start_soon(self._enter, transport)
 
     async def _enter(self, transport: WSTransport) -> None:
-        headers = transport.request.headers
-        peer = transport.underlying_transport.get_extra_info("peername")
         try:
-            caller = await self._house.door.enter(
-                bearer(headers.get("Authorization")), peer[0] if peer else "unknown"
-            )
-            caller.account_id  # noqa: B018  # a connection is always somebody's
+            await self._let_in(transport)
         except HubError as error:
             self.close(UNAUTHENTICATED, f"{error.name}: {error.message}")
-            return
         except Exception:
             log.exception("nobody could be let in")
             self.close(BROKEN, "the hub cannot tell whose key it is just now")
-            return
+
+    async def _let_in(self, transport: WSTransport) -> None:
+        headers = transport.request.headers
+        peer = transport.underlying_transport.get_extra_info("peername")
+        caller = await self._sockets.door.enter(
+            bearer(headers.get("Authorization")), peer[0] if peer else "unknown"
+        )
+        hello = self._hello(caller)  # a connection is always somebody's
         if not self.open:
             return
-        self._caller = replace(caller, peer=self)
+        self._calls = PeerCalls(
+            self._sockets.calls,
+            replace(caller, peer=self),
+            tasks=self._sockets.tasks,
+            send=self.send,
+            quiet=self._quiet,
+        )
         if caller.until is not None:
             left_s = (caller.until - utc_now()).total_seconds()
             loop = asyncio.get_running_loop()
             self._expiry = loop.call_later(left_s, self.expel, "the key has expired")
-        self.send(encode(frames.HubHello(payload=self._hello(self._caller))))
+        self.send(encode(frames.HubHello(payload=hello)))
         for message in self._early:
             self._received(message)
         self._early.clear()
@@ -190,17 +191,16 @@ class Connection(WSListener):
 
     def opened_by(self, changed: KeyChanged) -> bool:
         """Whether it stands on a key that has changed."""
-        return self._caller is not None and changed.concerns(self._caller)
+        return self._calls is not None and changed.concerns(self._calls.caller)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.open = self._listening = False
-        self._house.connections.discard(self)
-        self._house.presence.left(self)
+        self._sockets.connections.discard(self)
+        self._sockets.presence.left(self)
         if self._expiry is not None:
             self._expiry.cancel()
-        for call in list(self._calls.values()):
-            self._router.abort(call)
-        self._calls.clear()
+        if self._calls is not None:
+            self._calls.abandon(changes=True)
 
     def expel(self, reason: str) -> None:
         """Take nothing more from a peer whose key no longer counts, and end the connection.
@@ -212,14 +212,18 @@ class Connection(WSListener):
             return
         self._expelled = reason
         self._listening = False
-        self._house.presence.left(self)
-        for call in list(self._calls.values()):
-            if not call.changes_hub:
-                self._router.abort(call)
-        if self._calls:
+        self._sockets.presence.left(self)
+        calls = self._calls
+        if calls is not None:
+            calls.abandon(changes=False)
+        if calls is not None and calls.in_flight:
             asyncio.get_running_loop().call_later(FAREWELL_S, self._close_expelled)
         else:
             self._close_expelled()
+
+    def _quiet(self) -> None:
+        if self._expelled is not None:
+            asyncio.get_running_loop().call_soon(self._close_expelled)
 
     def _close_expelled(self) -> None:
         self.close(UNAUTHENTICATED, self._expelled or "")
@@ -249,7 +253,7 @@ class Connection(WSListener):
         if not self.open:
             return
         if not self._out:
-            self._house.touched(self)
+            self._sockets.touched(self)
         self._out.append(frame)
 
     def flush(self) -> None:
@@ -264,8 +268,8 @@ class Connection(WSListener):
         if self._choked:
             waiting = self._transport.underlying_transport.get_write_buffer_size()
             # One frame may be larger than the budget, and nobody reads that in no time.
-            if waiting - max(map(len, out)) > self._house.peer_bytes_max:
-                self._house.slow_peers += 1
+            if waiting - max(map(len, out)) > self._sockets.peer_bytes_max:
+                self._sockets.slow_peers += 1
                 self.close(SLOW, "too much was waiting to be read")
 
     def pause_writing(self) -> None:
@@ -289,87 +293,36 @@ class Connection(WSListener):
         else:
             self._part(frame)
         if frame.last_in_buffer:
-            self._house.flush()
+            self._sockets.flush()
 
     def _part(self, frame: WSFrame) -> None:
-        self._parts.append(frame.get_payload_as_bytes())
-        self._parts_bytes += frame.payload_size
-        if self._parts_bytes > FRAME_BYTES_MAX:
+        self._parts += frame.get_payload_as_memoryview()
+        if len(self._parts) > FRAME_BYTES_MAX:
             self.close(TOO_BIG, f"a message may have {FRAME_BYTES_MAX} bytes")
         elif frame.fin:
-            message = b"".join(self._parts)
+            message = bytes(self._parts)
             self._parts.clear()
-            self._parts_bytes = 0
             self._received(message)
 
     def _received(self, message: bytes) -> None:
-        if self._caller is None:
+        if self._calls is None:
             self._early.append(message)
             if sum(map(len, self._early)) > EARLY_BYTES_MAX:
                 self.close(SLOW, "wait for hub.hello before sending more")
             return
         try:
-            frame = codec.decode_call_frame(message)
+            self._taken(codec.decode_call_frame(message), self._calls)
         except Invalid as error:
             self._complain(error)
-            return
+
+    def _taken(self, frame: frames.CallFrame, calls: PeerCalls) -> None:
         match frame:
             case frames.CallRequested(payload=payload):
-                self._requested(payload, self._caller)
-            case frames.CallAbort(payload=payload) if payload.request_id in self._calls:
-                self._aborted(self._calls[payload.request_id], payload)
+                calls.requested(payload)
+            case frames.CallAbort(payload=payload) if payload.request_id in calls:
+                calls.aborted(payload)
             case _:
-                self._house.presence.received(self, frame)
-
-    def _requested(self, payload: frames.Requested, caller: Caller) -> None:
-        if len(payload.request_id) > ID_CHARS_MAX:
-            expected = f"at most {ID_CHARS_MAX} characters"
-            errors = [{"field": "$.payload.requestId", "expected": expected}]
-            self._complain(Invalid("the frame cannot be read", errors=errors))
-            return
-        ask = Ask(
-            operation_id=payload.operation_id,
-            input=payload.input,
-            request_id=payload.request_id,
-            parent_id=payload.parent_request_id,
-            deadline_ms=payload.deadline,
-            idle_timeout_ms=payload.idle_timeout,
-            provider=payload.provider,
-        )
-        try:
-            self._check(ask)
-            call = self._router.open(ask, caller, self)
-        except NotOffered as error:
-            self._house.tasks.start_soon(surviving, self._explain, error, ask, caller)
-        except HubError as error:
-            self.send(encode(codec.failed(ask.request_id, error)))
-        else:
-            if call.outcome is None:
-                self._calls[ask.request_id] = call
-
-    def _check(self, ask: Ask) -> None:
-        if ask.request_id in self._calls:
-            raise Conflict("a call of yours with this id is in flight", requestId=ask.request_id)
-        if len(self._calls) >= CALLS_MAX:
-            raise Busy("too many calls in flight on one connection", retryAfterMs=100)
-
-    async def _explain(self, error: NotOffered, ask: Ask, caller: Caller) -> None:
-        try:
-            explained = await self._house.calls.explained(error, ask, caller)
-        except Exception:
-            self.send(encode(codec.failed(ask.request_id, error)))
-            raise
-        self.send(encode(codec.failed(ask.request_id, explained)))
-
-    def _aborted(self, call: Call, payload: frames.CallAborted) -> None:
-        try:
-            mode = Cancel(payload.mode) if payload.mode else Cancel.KILLNOWAIT
-        except ValueError:
-            expected = " | ".join(Cancel)
-            errors = [{"field": "$.payload.mode", "expected": expected}]
-            self._complain(Invalid("the frame cannot be read", errors=errors))
-            return
-        self._router.abort(call, mode)
+                self._sockets.presence.received(self, frame)
 
     def _complain(self, error: HubError) -> None:
         payload = frames.Complaint(
@@ -377,38 +330,13 @@ class Connection(WSListener):
         )
         self.send(encode(frames.HubComplaint(payload=payload)))
 
-    # What becomes of the peer's own calls.
-
-    def answered(self, call: Call, output: Raw) -> None:
-        payload = frames.Responded(request_id=call.request_id, call_id=call.id, output=output)
-        self.send(encode(frames.CallResponded(id=call.request_id, payload=payload)))
-
-    def progressed(self, call: Call, progress: frames.Progressed) -> None:
-        payload = frames.Progressed(
-            request_id=call.request_id,
-            call_id=call.id,
-            progress=progress.progress,
-            total=progress.total,
-            message=progress.message,
-        )
-        self.send(encode(frames.CallProgressed(id=call.request_id, payload=payload)))
-
-    def ended(self, call: Call, outcome: Outcome) -> None:
-        self._calls.pop(call.request_id, None)
-        if outcome.output is not None:
-            self.answered(call, outcome.output)
-        else:
-            self.send(encode(_ending(call, outcome)))
-        if self._expelled is not None and not self._calls:
-            asyncio.get_running_loop().call_soon(self._close_expelled)
-
     def _hello(self, caller: Caller) -> frames.Hello:
         return frames.Hello(
             protocol=frames.PROTOCOL_VERSION,
             hub=f"hubbub/{__version__}",
             connection_id=self.connection_id,
             account_id=caller.account_id,
-            ping_interval_ms=round(self._house.ping_s * 1000),
+            ping_interval_ms=round(self._sockets.ping_s * 1000),
             frame_bytes_max=FRAME_BYTES_MAX,
         )
 
@@ -421,15 +349,3 @@ def framed(message: bytes) -> bytes:
     if size < 65536:
         return b"\x81\x7e" + size.to_bytes(2, "big") + message
     return b"\x81\x7f" + size.to_bytes(8, "big") + message
-
-
-def _ending(call: Call, outcome: Outcome) -> Any:
-    request_id = call.request_id
-    if outcome.status == "aborted":
-        reason = outcome.reason.value if outcome.reason is not None else ""
-        aborted = frames.CallAborted(request_id=request_id, call_id=call.id, reason=reason)
-        return frames.CallAbort(id=request_id, payload=aborted)
-    if outcome.error is not None:
-        return codec.failed(request_id, outcome.error, call.id)
-    completed = frames.Completed(request_id=request_id, call_id=call.id)
-    return frames.CallCompleted(id=request_id, payload=completed)

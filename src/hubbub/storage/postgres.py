@@ -113,8 +113,10 @@ class PostgresDatabase(Database):
     """A server. One hub at a time has a schema of it."""
 
     dialect = "postgresql"
+    faults = (asyncpg.PostgresError,)
 
     def __init__(self, pool: Any, holder: Any, bus: Bus) -> None:
+        super().__init__()
         self._pool = pool
         self._holder = holder  # the connection that holds the database for this hub
         self._bus = bus
@@ -151,7 +153,7 @@ class PostgresDatabase(Database):
         ):
             yield _Reading(_Statement(connection, self._statements))
 
-    async def write(self, work: Work[T]) -> T:
+    async def _written(self, work: Work[T]) -> T:
         self._writing += 1
         try:
             return await self._attempt(work)
@@ -179,7 +181,7 @@ class PostgresDatabase(Database):
         self._bus.publish(tx.events)
         return result
 
-    async def health(self) -> Health:
+    async def _health(self) -> Health:
         async with self.reading() as tx:
             await tx.execute(select(1))
         async with self._pool.acquire() as connection:

@@ -143,9 +143,11 @@ class SQLiteDatabase(Database):
     """A file, held by this process alone."""
 
     dialect = "sqlite"
+    faults = (sqlite3.DatabaseError,)
 
     def __init__(self, path: Path, bus: Bus, held: IO[str]) -> None:
         """Open a file whose schema is there, and which `lock` holds for us."""
+        super().__init__()
         self.path = path
         self._bus = bus
         self._statements = Statements(sqlite.dialect(paramstyle="qmark"), sqlite.insert)
@@ -171,7 +173,7 @@ class SQLiteDatabase(Database):
             connection.rollback()
             self._readers.put_nowait(connection)
 
-    async def write(self, work: Work[T]) -> T:
+    async def _written(self, work: Work[T]) -> T:
         self._check_open()
         if not self._thread.is_alive():
             raise Unavailable("the writer has stopped")
@@ -182,7 +184,7 @@ class SQLiteDatabase(Database):
         self._pending.put(_Job(work=work, future=future, loop=loop))
         return await future
 
-    async def health(self) -> Health:
+    async def _health(self) -> Health:
         async with self.reading() as tx:
             await tx.execute(select(1))
         alive = self._thread.is_alive()

@@ -15,13 +15,13 @@ from hubbub.interfaces.cli.operations import spec_of
 from hubbub.interfaces.cli.performing import Wanted, perform
 from hubbub.interfaces.cli.session import current
 from hubbub.kernel.errors import Invalid
-from hubbub.settings import S_MAX
+from hubbub.settings import YEAR_S
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     # Said so that it holds of `nan` too, which is neither less nor more than anything.
-    if value is not None and not 0 < value <= S_MAX:
-        raise click.BadParameter(f"{value:g} is not more than 0 and at most {S_MAX:,}", ctx, param)
+    if value is not None and not 0 < value <= YEAR_S:
+        raise click.BadParameter(f"{value:g} is not more than 0 and at most {YEAR_S:,}", ctx, param)
     return value
 
 

@@ -1,9 +1,12 @@
 """How commands are made: loaded when they are run, and all with the same options."""
 
+import gc
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import click
@@ -26,8 +29,21 @@ class Lazy:
 
     def load(self) -> click.Command:
         module, _, name = self.at.partition(":")
-        loaded: click.Command = getattr(import_module(f"{__package__}.{module}"), name)
+        loaded: click.Command = getattr(_imported(f"{__package__}.{module}"), name)
         return loaded
+
+
+def _imported(name: str) -> ModuleType:
+    if name in sys.modules:
+        return sys.modules[name]
+    # What an import makes stays. To look through it for rubbish while it grows, and again when a
+    # hub is about to listen, would take an eighth of the start.
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 Sections = Mapping[str, Mapping[str, Lazy]]

@@ -4,30 +4,28 @@ A client that shakes hands is given a session id, by which nothing but a cancell
 so a hub that was restarted, or another node, serves it just as well.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
 from uuid import uuid4
 
-import anyio
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from hubbub.calls.model import Call
-from hubbub.calls.waiting import Calls
+from hubbub.calls.router import Router
+from hubbub.interfaces.entrance import Entrance, unless_left
 from hubbub.interfaces.errors import error_body, error_response
-from hubbub.interfaces.http import HttpDoor, body_of
 from hubbub.interfaces.mcp import rpc
 from hubbub.interfaces.mcp.rpc import Message, RpcError
 from hubbub.interfaces.mcp.tools import INSTRUCTIONS, SCHEMAS, Tools, Use
+from hubbub.interfaces.streams import EVENTS, EventStream, event
 from hubbub.kernel.errors import HubError, Unauthenticated
-from hubbub.kernel.groups import ungrouped
 from hubbub.operations.context import Caller
 from hubbub.protocol.codec import encode
 from hubbub.protocol.frames import Progressed
 
 JSON: Final = "application/json"
-EVENTS: Final = "text/event-stream"
 SESSION: Final = "mcp-session-id"
 METADATA: Final = "/.well-known/oauth-protected-resource"
 CAPABILITIES: Final = {"tools": {"listChanged": False}}
@@ -40,10 +38,10 @@ Running = dict[tuple[str, str, rpc.RequestId], Call]
 class McpDoor:
     """Lets agents in."""
 
-    def __init__(self, *, calls: Calls, http: HttpDoor) -> None:
-        self._router = calls.router
-        self._http = http
-        self._tools = Tools(calls)
+    def __init__(self, *, entrance: Entrance, router: Router) -> None:
+        self._entrance = entrance
+        self._router = router
+        self._tools = Tools(entrance, router.offers)
         self._running: Running = {}  # by account, session and request, for cancelling
 
     async def handle(self, request: Request) -> Response:
@@ -51,8 +49,8 @@ class McpDoor:
         if request.method != "POST":
             return Response(status_code=405, headers={"Allow": "POST"})
         try:
-            caller = await self._http.enter(request)
-            message = rpc.parsed(await body_of(request))
+            caller, body = await self._entrance.received(request)
+            message = rpc.parsed(body)
         except Unauthenticated as error:
             return _challenge(request, error)
         except HubError as error:
@@ -117,72 +115,55 @@ class McpDoor:
 
     async def _called(self, request: Request, message: Message, caller: Caller) -> Response:
         name, arguments = message.params.get("name"), message.params.get("arguments") or {}
-        if name not in SCHEMAS or not isinstance(arguments, dict):
+        if not isinstance(name, str) or name not in SCHEMAS:
             raise RpcError(rpc.INVALID_PARAMS, f"there is no tool {name}")
+        if not isinstance(arguments, dict):
+            raise RpcError(rpc.INVALID_PARAMS, "the arguments of a tool are an object")
+        session = request.headers.get(SESSION)
+        answers = self._answers(message, caller, session)
         if message.progress_token is not None and EVENTS in request.headers.get("accept", ""):
-            events = self._events(request, message, caller)
-            return StreamingResponse(events, media_type=EVENTS, headers={"X-Accel-Buffering": "no"})
-        return _json(await self._used(request, message, caller, lambda progress: None))
+            return EventStream(_events(answers))
+        return await unless_left(request, _last(answers))
 
-    async def _used(
-        self, request: Request, message: Message, caller: Caller, progress: Any
-    ) -> dict[str, object]:
-        """The answer to `tools/call`. Its calls end when its client goes or cancels."""
-        session = request.headers.get(SESSION, "")
+    async def _answers(
+        self, message: Message, caller: Caller, session: str | None
+    ) -> AsyncGenerator[dict[str, object]]:
+        """What `tools/call` is answered with: progress as it comes, and the result last."""
         assert isinstance(message.id, str | int)
-        key = (caller.account_id, session, message.id)
+        # Without a session others may use the same id, and nobody can cancel.
+        key = None if session is None else (caller.account_id, session, message.id)
 
         def began(call: Call) -> None:
-            self._running[key] = call
+            if key is not None:
+                self._running[key] = call
 
-        use = Use(
-            caller=caller,
-            arguments=message.params.get("arguments") or {},
-            began=began,
-            progress=progress,
-        )
+        arguments = message.params.get("arguments") or {}
+        use = Use(caller=caller, arguments=arguments, began=began)
         try:
-            with ungrouped():
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._abort_if_left, request, key)
-                    used = await self._tools.use(message.params["name"], use)
-                    tasks.cancel_scope.cancel()
-            return rpc.result(message, used)
+            async with aclosing(self._tools.use(message.params["name"], use)) as told:
+                async for each in told:
+                    if isinstance(each, Progressed):
+                        yield rpc.progress(message, each)
+                    else:
+                        yield rpc.result(message, each)
         finally:
-            self._running.pop(key, None)
+            if key is not None:
+                self._running.pop(key, None)
 
-    async def _abort_if_left(self, request: Request, key: tuple[str, str, rpc.RequestId]) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        call = self._running.get(key)
-        if call is not None:
-            self._router.abort(call)
 
-    async def _events(
-        self, request: Request, message: Message, caller: Caller
-    ) -> AsyncIterator[bytes]:
-        """Progress as it comes, and the answer last."""
-        token = message.progress_token
-        events: asyncio.Queue[dict[str, object] | None] = asyncio.Queue(1000)
+async def _last(answers: AsyncGenerator[dict[str, object]]) -> Response:
+    """The result alone."""
+    last: dict[str, object] = {}
+    async with aclosing(answers):
+        async for each in answers:
+            last = each
+    return _json(last)
 
-        def progress(told: Progressed) -> None:
-            params: dict[str, object] = {"progressToken": token, "progress": told.progress}
-            if told.total is not None:
-                params["total"] = told.total
-            if told.message:
-                params["message"] = told.message
-            if not events.full():  # progress may be missed, the answer may not
-                events.put_nowait(rpc.notification("notifications/progress", params))
 
-        async def work() -> None:
-            answer = await self._used(request, message, caller, progress)
-            await events.put(answer)
-            await events.put(None)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(work)
-            while (event := await events.get()) is not None:
-                yield b"event: message\ndata: " + encode(event) + b"\n\n"
+async def _events(answers: AsyncGenerator[dict[str, object]]) -> AsyncGenerator[bytes]:
+    async with aclosing(answers):
+        async for answer in answers:
+            yield event("message", encode(answer))
 
 
 def _greeting(message: Message) -> dict[str, object]:

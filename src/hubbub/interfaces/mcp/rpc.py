@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from hubbub import __version__
+from hubbub.protocol.codec import UNREADABLE
+from hubbub.protocol.frames import Progressed
 
 MODERN: Final = "2026-07-28"
 HANDSHAKE: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
@@ -94,7 +96,7 @@ def parsed(body: bytes) -> Message:
         message = _messages.decode(body)
     except msgspec.ValidationError as error:
         raise RpcError(INVALID_REQUEST, f"not a single JSON-RPC message: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RpcError(PARSE_ERROR, f"not JSON: {error}") from error
     if message.jsonrpc != "2.0":
         raise RpcError(INVALID_REQUEST, "jsonrpc must be 2.0")
@@ -141,6 +143,14 @@ def failure(id: RequestId | None, error: RpcError) -> dict[str, object]:
     return {"jsonrpc": "2.0", "id": id, "error": error.body}
 
 
-def notification(method: str, params: Mapping[str, object]) -> dict[str, object]:
-    """Something that is told and not answered."""
-    return {"jsonrpc": "2.0", "method": method, "params": params}
+def progress(message: Message, told: Progressed) -> dict[str, object]:
+    """How far a request has come, in the words of its protocol."""
+    params: dict[str, object] = {
+        "progressToken": message.progress_token,
+        "progress": told.progress,
+    }
+    if told.total is not None:
+        params["total"] = told.total
+    if told.message:
+        params["message"] = told.message
+    return {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}

@@ -1,6 +1,7 @@
 """The tools that agents see, and what each does with the hub's operations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +9,8 @@ import msgspec
 from msgspec import Raw
 
 from hubbub.calls.model import Ask, Call
-from hubbub.calls.waiting import Calls
+from hubbub.calls.offers import Offers
+from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.mcp.compact import signature
 from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import HubError, Invalid
@@ -94,8 +96,6 @@ INSTRUCTIONS: Final = (
 
 _validators: Final = {name: Validator(schema) for name, schema in SCHEMAS.items()}
 
-Progress = Callable[[Progressed], None]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
@@ -105,14 +105,14 @@ class Use:
     arguments: dict[str, Any]
     began: Callable[[Call], None]
     """Told of the hub's call that the tool is carried out by, so that it can be stopped."""
-    progress: Progress
 
 
 class Tools:
     """What an agent can do here."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, entrance: Entrance, offers: Offers) -> None:
+        self._entrance = entrance
+        self._offers = offers
 
     def listed(self, caller: Caller) -> list[dict[str, object]]:
         """The tools as `tools/list` has them, in an order that never changes."""
@@ -126,21 +126,24 @@ class Tools:
             for name, schema in SCHEMAS.items()
         ]
 
-    async def use(self, name: str, use: Use) -> dict[str, object]:
-        """The result of `tools/call`. What went wrong in a tool is a result, too."""
+    async def use(self, name: str, use: Use) -> AsyncGenerator[Progressed | dict[str, object]]:
+        """Progress as it comes, and last the result of `tools/call`. What went wrong in a tool is a
+        result, too."""
         try:
-            _validators[name].check(encode(use.arguments), at="arguments")
+            _validators[name].check(encode(use.arguments))
             match name:
                 case "find_tool":
-                    return _told(await self._find(use))
+                    yield _told(await self._find(use))
                 case "describe_tool":
-                    return _told(await self._asked("operation.schema", {"id": _name(use)}, use))
+                    yield _told(await self._asked("operation.schema", {"id": _name(use)}, use))
                 case "list_tools":
-                    return _told(await self._asked("operation.list", use.arguments, use))
+                    yield _told(await self._asked("operation.list", use.arguments, use))
                 case _:
-                    return await self._call(use)
+                    async with aclosing(self._call(use)) as told:
+                        async for each in told:
+                            yield each
         except HubError as error:
-            return _failed(error)
+            yield _failed(error)
 
     async def _find(self, use: Use) -> dict[str, object]:
         queries = use.arguments["queries"]
@@ -164,7 +167,7 @@ class Tools:
             "matched": hit["matched"],
         }
 
-    async def _call(self, use: Use) -> dict[str, object]:
+    async def _call(self, use: Use) -> AsyncGenerator[Progressed | dict[str, object]]:
         arguments = use.arguments
         timeout_ms = arguments.get("timeoutMs")
         ask = Ask(
@@ -174,32 +177,32 @@ class Tools:
             idle_timeout_ms=timeout_ms,
             provider=arguments.get("provider"),
         )
-        answers = await self._answers(ask, use)
-        if len(answers) == 1:
-            return _relayed(answers[0])
-        return _told({"answers": [answer["data"] for answer in answers]})
-
-    async def _asked(self, operation_id: str, input: object, use: Use) -> Any:
-        ask = Ask(operation_id=operation_id, input=Raw(encode(input)))
-        (answer,) = await self._answers(ask, use)
-        return answer["data"]
-
-    async def _answers(self, ask: Ask, use: Use) -> list[dict[str, Any]]:
-        """Every answer: one, or those of a subscription until it completes."""
-        found: list[dict[str, Any]] = []
-        opened = self._calls.opened(ask, use.caller, wants_progress=True)
+        found: list[dict[str, Any]] = []  # one, or those of a subscription until it completes
+        opened = self._entrance.opened(ask, use.caller, wants_progress=True)
         async with opened as (call, answers):
             use.began(call)
             async for answer in answers:
                 if isinstance(answer, Progressed):
-                    use.progress(answer)
+                    yield answer
                 else:
                     found.append(msgspec.json.decode(answer))
-        return found
+        if len(found) == 1:
+            yield _relayed(found[0])
+        else:
+            yield _told({"answers": [answer["data"] for answer in found]})
+
+    async def _asked(self, operation_id: str, input: object, use: Use) -> Any:
+        """What one of the hub's own queries answers with."""
+        ask = Ask(operation_id=operation_id, input=Raw(encode(input)))
+        async with self._entrance.opened(ask, use.caller) as (call, answers):
+            use.began(call)
+            answer = await anext(answers)
+        assert isinstance(answer, Raw)  # progress was not asked for
+        return msgspec.json.decode(answer)["data"]
 
     def _behind(self, caller: Caller) -> str:
         """What `find_tool` says of itself: what it would find now."""
-        specs = [offering.definition.spec for offering in self._calls.router.offers.all()]
+        specs = [offering.definition.spec for offering in self._offers.all()]
         seen = [spec for spec in specs if allowed(spec.access_control, caller.identity)]
         namespaces = sorted({_without_ids(spec.namespace) for spec in seen})
         shown = ", ".join(namespaces[:NAMESPACES_SHOWN])
