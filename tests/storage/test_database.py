@@ -2,8 +2,9 @@
 
 import asyncio
 
+import anyio
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, literal, select, update
 
 from hubbub.app import open_database
 from hubbub.kernel.clock import utc_now
@@ -225,6 +226,23 @@ async def test_whoever_stops_waiting_does_not_disturb_the_others(database):
         task.cancel()
     await asyncio.wait(reading)
     assert await names(database) == found
+
+
+async def test_reads_that_are_cut_short_leave_the_others_alone(database):
+    """A scope that is cancelled cancels again and again until it is left."""
+    number = select(literal(1).label("n")).cte("number", recursive=True)
+    number = number.union_all(select(number.c.n + 1).where(number.c.n < 20_000_000))
+
+    async def cut_short():
+        with anyio.move_on_after(0.02) as scope:
+            async with database.reading() as tx:
+                await tx.execute(select(func.count()).select_from(number))
+        return scope.cancelled_caught
+
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(3):
+            assert await asyncio.gather(*(cut_short() for _ in range(8))) == [True] * 8
+            assert await asyncio.gather(*(names(database) for _ in range(8))) == [{}] * 8
 
 
 async def test_what_was_accepted_is_written_before_it_closes(database_url, bus):

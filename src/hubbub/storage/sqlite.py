@@ -49,6 +49,7 @@ WAL_GROWTH_BYTES: Final = 16 * 1024 * 1024
 WAL_TRUNCATE_BYTES: Final = 64 * 1024 * 1024
 IDLE_S: Final = 1.0
 BUSY_MS: Final = 5000
+INTERRUPT_S: Final = 0.01
 TOGETHER_MAX: Final = 64
 
 
@@ -117,10 +118,12 @@ class _Reading(ReadTransaction):
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            # The connection goes back to the pool only when its thread has let go of it.
-            self._connection.interrupt()
-            with suppress(Exception):
-                await running
+            # The connection goes back to the pool only when its thread has let go of it. A scope
+            # cancels more than once, and a statement that has not begun is not interrupted.
+            while not running.done():
+                self._connection.interrupt()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([running], timeout=INTERRUPT_S)
             raise
 
 
