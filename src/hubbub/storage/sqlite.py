@@ -330,9 +330,7 @@ def lock(path: Path) -> IO[str]:
         Conflict: if another hub holds it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # It holds what was said in calls: for nobody else to read. SQLite fills an empty file, and
-    # gives its log the same permissions. Whoever can open the lock can keep a hub from starting.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    # Whoever can open the lock can keep a hub from starting.
     file = open(f"{path}.lock", "a+", opener=_private)  # noqa: SIM115  # held until it is closed
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -346,6 +344,10 @@ def lock(path: Path) -> IO[str]:
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
+    # It holds what was said in calls: for nobody else to read. SQLite fills an empty file, and
+    # gives its log the same permissions. Not before it is ours: closing it drops this process's
+    # locks on it, which another hub in here may have.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     return file
 
 
