@@ -1,10 +1,11 @@
 """Reading and writing, on both databases: what is kept, when others see it, and who hears of it."""
 
 import asyncio
+import gc
 
 import anyio
 import pytest
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import bindparam, func, literal, select, update
 
 from hubbub.app import open_database
 from hubbub.kernel.clock import utc_now
@@ -202,13 +203,38 @@ async def test_statements_are_kept_by_their_text_and_not_by_their_values(databas
         ids = [f"p{i}" for i in range(1 + n % 7)]
         await tx.execute(select(projects).where(projects.c.id.in_(ids)).limit(n + 1))
         await tx.execute(select(projects.c.name).where(projects.c.name == f"name {n}"))
+        await tx.execute(select(projects.c.name).where(projects.c.id == bindparam("id")), id=str(n))
+
+    def kept():
+        gc.collect()
+        statements = database._statements
+        return len(statements._compilers), len(statements._compiled), len(statements._prepared)
 
     async with database.reading() as tx:
         await ask(tx, 0)
-        kept = len(database._statements._compiled)
+        before = kept()
         for n in range(50):
             await ask(tx, n)
-        assert len(database._statements._compiled) == kept
+        assert kept() == before
+
+
+async def test_a_statement_that_is_made_once_is_run_with_the_values_of_each_time(database):
+    named = select(projects.c.id).where(projects.c.name == bindparam("name"))
+    first, second = (named.where(projects.c.id == id) for id in "ab")
+    rename = update(projects).where(projects.c.id == bindparam("project"))
+
+    async def work(tx):
+        await tx.execute_many(projects.insert(), [row("a"), row("b")])
+        await tx.execute(rename, project="a", name="x")
+        await tx.execute(rename, project="b", name="y", icon_url="z")
+        return [
+            [each.id for each in await tx.execute(statement, name=name)]
+            for name in ("x", "y", "x")
+            for statement in (first, second)
+        ]
+
+    assert await database.write(work) == [["a"], [], [], ["b"], ["a"], []]
+    assert await names(database) == {"a": "x", "b": "y"}
 
 
 async def test_whoever_stops_waiting_does_not_disturb_the_others(database):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
-from sqlalchemy import Select, and_, delete, func, or_, select, type_coerce, update
+from sqlalchemy import Select, and_, bindparam, delete, func, or_, select, type_coerce, update
 
 from hubbub.calls.tables import call_graph_edges, call_graph_nodes
 from hubbub.catalog.model import REMOVED
@@ -33,7 +33,8 @@ CHANGING: Final = (
 )  # fmt: skip
 EDGE_COLUMNS: Final = ("id", "source_id", "target_id", "edge_type", "created_at", "updated_at")
 
-# PostgreSQL keeps no NUL in a text and no number of more than some digits.
+CHANGE: Final = update(nodes).where(nodes.c.id == bindparam("call"))
+"""Takes what `CallRow.changing` gives."""
 
 
 class CallRow(msgspec.Struct, frozen=True):
@@ -49,9 +50,9 @@ class CallRow(msgspec.Struct, frozen=True):
 
     @property
     def changing(self) -> dict[str, object]:
-        """The columns that a running call changes."""
+        """What a running call changes."""
         values = dict(zip(COLUMNS, self.values, strict=True))
-        return {name: values[name] for name in CHANGING}
+        return {"call": self.id, **{name: values[name] for name in CHANGING}}
 
     def emptied(self) -> "CallRow":
         """The same without what was said, for a database that cannot keep it."""
@@ -110,9 +111,7 @@ def call_row(call: CallRecord, bytes_max: int) -> CallRow:
 async def write(tx: WriteTransaction, rows: Sequence[CallRow]) -> None:
     """Insert the calls that are new, and bring the others up to date."""
     await tx.insert_many(nodes, COLUMNS, [row.values for row in rows if row.new])
-    for row in rows:
-        if not row.new:
-            await tx.execute(update(nodes).where(nodes.c.id == row.id).values(row.changing))
+    await tx.execute_many(CHANGE, [row.changing for row in rows if not row.new])
     led = [row.edge for row in rows if row.new and row.parent_id is not None]
     await tx.insert_many(edges, EDGE_COLUMNS, led, missing_only=True)
 
@@ -128,7 +127,7 @@ async def write_uprooted(tx: WriteTransaction, row: CallRow) -> None:
     if not await tx.execute(select(accounts.c.id).where(accounts.c.id == owner)):
         values["caller_account_id"] = None
     await tx.insert_many(nodes, COLUMNS, [tuple(values.values())], missing_only=True)
-    await tx.execute(update(nodes).where(nodes.c.id == row.id).values(row.changing))
+    await tx.execute(CHANGE, **row.changing)
     if await tx.execute(select(nodes.c.id).where(nodes.c.id == row.parent_id)):
         await tx.insert_many(edges, EDGE_COLUMNS, [row.edge], missing_only=True)
 

@@ -53,11 +53,11 @@ class _Statement:
     async def run(self, statement: Executable, values: Mapping[str, object]) -> Rows:
         prepared = self._statements.prepare(statement, values)
         try:
-            query = await self._connection.prepare(prepared.sql)
-            fetched = await query.fetch(*prepared.arguments)
+            query = await self._connection.prepare(prepared.compiled.sql)
+            fetched = await query.fetch(*prepared.arguments(values))
         except REFUSALS as error:
             raise _refusal(error) from error
-        rows = Rows(prepared.rows(fetched) if prepared.columns else ())
+        rows = Rows(prepared.compiled.rows(fetched))
         rows.changed = _count(query.get_statusmsg())
         return rows
 
@@ -88,7 +88,10 @@ class _Writing(WriteTransaction):
         self, statement: Executable, values: Sequence[Mapping[str, object]]
     ) -> None:
         if values:
-            await self._run_many(*self._statements.prepare_many(statement, values))
+            prepared = self._statements.prepare(statement, values[0])
+            await self._run_many(
+                prepared.compiled.sql, [prepared.arguments(each) for each in values]
+            )
 
     async def insert_many(
         self,

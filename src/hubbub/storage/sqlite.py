@@ -53,10 +53,12 @@ INTERRUPT_S: Final = 0.01
 TOGETHER_MAX: Final = 64
 
 
-def _fetched(connection: sqlite3.Connection, prepared: Prepared) -> Rows:
+def _fetched(
+    connection: sqlite3.Connection, prepared: Prepared, values: Mapping[str, object]
+) -> Rows:
     try:
-        cursor = connection.execute(prepared.sql, prepared.arguments)
-        rows = Rows(prepared.rows(cursor.fetchall()) if prepared.columns else ())
+        cursor = connection.execute(prepared.compiled.sql, prepared.arguments(values))
+        rows = Rows(prepared.compiled.rows(cursor.fetchall()))
     except sqlite3.IntegrityError as error:
         raise ConstraintViolated(str(error)) from error
     rows.changed = cursor.rowcount
@@ -72,13 +74,14 @@ class _Writing(WriteTransaction):
         self._statements = statements
 
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        return _fetched(self._connection, self._statements.prepare(statement, values))
+        return _fetched(self._connection, self._statements.prepare(statement, values), values)
 
     async def execute_many(
         self, statement: Executable, values: Sequence[Mapping[str, object]]
     ) -> None:
         if values:
-            self._run_many(*self._statements.prepare_many(statement, values))
+            prepared = self._statements.prepare(statement, values[0])
+            self._run_many(prepared.compiled.sql, [prepared.arguments(each) for each in values])
 
     async def insert_many(
         self,
@@ -113,7 +116,7 @@ class _Reading(ReadTransaction):
     async def execute(self, statement: Executable, **values: object) -> Rows:
         prepared = self._statements.prepare(statement, values)
         running = asyncio.get_running_loop().run_in_executor(
-            self._threads, _fetched, self._connection, prepared
+            self._threads, _fetched, self._connection, prepared, values
         )
         try:
             return await asyncio.shield(running)

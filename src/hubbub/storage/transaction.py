@@ -50,7 +50,13 @@ class Transaction(ABC):
 
     @abstractmethod
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        """Run one statement; `values` are its bind parameters, or the columns of an insert."""
+        """Run one statement.
+
+        Args:
+            values: its bind parameters, and the columns of an insert or update. A statement that
+                leaves all its values to these can be a constant of its store: to make it anew
+                costs more than to run it.
+        """
 
 
 class ReadTransaction(Transaction):
