@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sqlite3
 
 import anyio
 import pytest
@@ -13,6 +14,7 @@ from hubbub.kernel.errors import Conflict
 from hubbub.kernel.events import Bus
 from hubbub.projects.tables import projects
 from hubbub.roles.tables import roles
+from hubbub.storage.sqlite import GROUP_COMMANDS_MAX
 from hubbub.storage.transaction import ConstraintViolated
 from tests.support.hub import PATIENCE_S
 
@@ -299,7 +301,6 @@ async def test_it_says_how_it_is(database):
 
 # What only SQLite has to promise.
 
-
 only_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
 
@@ -328,3 +329,16 @@ async def test_a_write_that_waits_spoils_no_other_of_its_group(database):
     )
     assert [results[0], type(results[1]), results[2]] == ["a", RuntimeError, "b"]
     assert set(await names(database)) == {"a", "b"}
+
+
+@only_sqlite
+async def test_whoever_waits_is_answered_also_when_the_file_can_no_longer_be_written(database):
+    await database.write(adding("a"))
+    database._connection.close()
+    asked = GROUP_COMMANDS_MAX + 1
+    async with asyncio.timeout(PATIENCE_S):
+        answers = await asyncio.gather(
+            *(database.write(adding(f"n{n}")) for n in range(asked)), return_exceptions=True
+        )
+    assert {type(answer) for answer in answers} == {sqlite3.ProgrammingError}
+    assert await names(database) == {"a": "a"}

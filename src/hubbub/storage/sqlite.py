@@ -159,12 +159,13 @@ class SQLiteDatabase(Database):
         self._closing = False
         self._pending: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection = connect(path, writes=True)
-        self._thread = threading.Thread(target=self._write_in_groups, name="sqlite-writer")
-        self._thread.start()
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         self._readers: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
         for _ in range(READERS):
             self._readers.put_nowait(connect(path, writes=False))
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        # Last, for it keeps the process alive until it is told to end.
+        self._thread = threading.Thread(target=self._write_in_groups, name="sqlite-writer")
+        self._thread.start()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[ReadTransaction]:
@@ -179,8 +180,6 @@ class SQLiteDatabase(Database):
 
     async def write(self, work: Work[T]) -> T:
         self._check_open()
-        if not self._thread.is_alive():
-            raise Unavailable("the writer has stopped")
         if self._pending.qsize() >= PENDING_MAX:
             raise Busy("the database is behind with writing", retryAfterMs=1000)
         loop = asyncio.get_running_loop()
@@ -191,10 +190,9 @@ class SQLiteDatabase(Database):
     async def health(self) -> Health:
         async with self.reading() as tx:
             await tx.execute(select(1))
-        alive = self._thread.is_alive()
         return Health(
-            ready=alive,
-            detail=f"SQLite {sqlite3.sqlite_version}" if alive else "the writer has stopped",
+            ready=True,
+            detail=f"SQLite {sqlite3.sqlite_version}",
             pending_writes=self._pending.qsize(),
             wal_bytes=_wal_bytes(self.path),
         )
@@ -219,7 +217,11 @@ class SQLiteDatabase(Database):
             group, last = self._next_group()
             if group:
                 self._commit(group)
-            wal.move(idle=not group)
+            try:
+                wal.move(idle=not group)
+            except (sqlite3.Error, OSError):
+                # Those who wait for the next group must not wait for ever.
+                log.warning("the log could not be moved into %s", self.path, exc_info=True)
             if last:
                 return
 
@@ -375,22 +377,25 @@ class _WriteAheadLog:
         """Move it, if there is enough of it, or nothing better to do."""
         size, rows = _wal_bytes(self._path), self._connection.total_changes
         if size > WAL_TRUNCATE_BYTES or (idle and size > 0):
-            # It would wait for whoever still reads an old state, and every write behind it. It
-            # moves what it may and comes back to the rest later.
-            self._connection.execute("PRAGMA busy_timeout=0")
-            self._checkpoint("TRUNCATE")
-            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+            mode = "TRUNCATE"
         elif rows - self._rows > WAL_ROWS or size - self._bytes > WAL_GROWTH_BYTES:
-            self._checkpoint("PASSIVE")
+            mode = "PASSIVE"
         else:
             return
-        self._rows, self._bytes = rows, _wal_bytes(self._path)
+        self._rows = rows
+        try:
+            self._checkpoint(mode)
+        finally:
+            self._bytes = _wal_bytes(self._path)
 
     def _checkpoint(self, mode: str) -> None:
+        # It would wait for whoever still reads an old state, and every write behind it. It moves
+        # what it may and comes back to the rest later.
+        self._connection.execute("PRAGMA busy_timeout=0")
         try:
             self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        except sqlite3.OperationalError:
-            log.warning("the log could not be moved into %s", self._path, exc_info=True)
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
 
 def _wal_bytes(path: Path) -> int:
