@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import Executable
@@ -16,7 +16,7 @@ from sqlalchemy.sql import Executable
 from hubbub.kernel.errors import Busy, Conflict
 from hubbub.kernel.events import Bus
 from hubbub.storage.database import Database, Health, Work
-from hubbub.storage.statements import Statements
+from hubbub.storage.statements import Prepared, Statements
 from hubbub.storage.transaction import (
     ConstraintViolated,
     ReadTransaction,
@@ -41,69 +41,39 @@ UNKEEPABLE: Final = (
 REFUSALS: Final = (asyncpg.IntegrityConstraintViolationError, *UNKEEPABLE)
 
 
-class _Statement:
-    """Statements on one connection."""
+async def _fetched(connection: Any, prepared: Prepared, values: Mapping[str, object]) -> Rows:
+    compiled, arguments = prepared.compiled, prepared.arguments(values)
+    # Not by the driver's `prepare`, which asks the server anew what it has been asked before.
+    try:
+        if compiled.columns:
+            return Rows(compiled.rows(await connection.fetch(compiled.sql, *arguments)))
+        rows = Rows()
+        rows.changed = _count(await connection.execute(compiled.sql, *arguments))
+    except REFUSALS as error:
+        raise _refusal(error) from error
+    return rows
 
+
+class _Reading(ReadTransaction):
     dialect = "postgresql"
 
     def __init__(self, connection: Any, statements: Statements) -> None:
         self._connection = connection
         self._statements = statements
 
-    async def run(self, statement: Executable, values: Mapping[str, object]) -> Rows:
-        prepared = self._statements.prepare(statement, values)
-        try:
-            query = await self._connection.prepare(prepared.compiled.sql)
-            fetched = await query.fetch(*prepared.arguments(values))
-        except REFUSALS as error:
-            raise _refusal(error) from error
-        rows = Rows(prepared.compiled.rows(fetched))
-        rows.changed = _count(query.get_statusmsg())
-        return rows
-
-
-class _Reading(ReadTransaction):
-    dialect = "postgresql"
-
-    def __init__(self, statement: _Statement) -> None:
-        self._statement = statement
-
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        return await self._statement.run(statement, values)
+        return await _fetched(self._connection, self._statements.prepare(statement, values), values)
 
 
 class _Writing(WriteTransaction):
     dialect = "postgresql"
 
     def __init__(self, connection: Any, statements: Statements) -> None:
-        super().__init__()
+        super().__init__(statements)
         self._connection = connection
-        self._statements = statements
-        self._statement = _Statement(connection, statements)
 
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        return await self._statement.run(statement, values)
-
-    async def execute_many(
-        self, statement: Executable, values: Sequence[Mapping[str, object]]
-    ) -> None:
-        if values:
-            prepared = self._statements.prepare(statement, values[0])
-            await self._run_many(
-                prepared.compiled.sql, [prepared.arguments(each) for each in values]
-            )
-
-    async def insert_many(
-        self,
-        table: Table,
-        columns: tuple[str, ...],
-        rows: Sequence[Sequence[object]],
-        *,
-        missing_only: bool = False,
-    ) -> None:
-        if rows:
-            insertion = self._statements.insertion(table, columns, missing_only=missing_only)
-            await self._run_many(insertion.sql, insertion.arguments(rows))
+        return await _fetched(self._connection, self._statements.prepare(statement, values), values)
 
     async def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
         try:
@@ -152,7 +122,7 @@ class PostgresDatabase(Database):
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            yield _Reading(_Statement(connection, self._statements))
+            yield _Reading(connection, self._statements)
 
     async def write(self, work: Work[T]) -> T:
         self._writing += 1

@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Executable
 
@@ -69,33 +69,13 @@ class _Writing(WriteTransaction):
     dialect = "sqlite"
 
     def __init__(self, connection: sqlite3.Connection, statements: Statements) -> None:
-        super().__init__()
+        super().__init__(statements)
         self._connection = connection
-        self._statements = statements
 
     async def execute(self, statement: Executable, **values: object) -> Rows:
         return _fetched(self._connection, self._statements.prepare(statement, values), values)
 
-    async def execute_many(
-        self, statement: Executable, values: Sequence[Mapping[str, object]]
-    ) -> None:
-        if values:
-            prepared = self._statements.prepare(statement, values[0])
-            self._run_many(prepared.compiled.sql, [prepared.arguments(each) for each in values])
-
-    async def insert_many(
-        self,
-        table: Table,
-        columns: tuple[str, ...],
-        rows: Sequence[Sequence[object]],
-        *,
-        missing_only: bool = False,
-    ) -> None:
-        if rows:
-            insertion = self._statements.insertion(table, columns, missing_only=missing_only)
-            self._run_many(insertion.sql, insertion.arguments(rows))
-
-    def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
+    async def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
         try:
             for text, flat in grouped(sql, arguments):
                 self._connection.execute(text, flat)

@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.sql import Executable
 
 from hubbub.kernel.errors import Invalid
-from hubbub.storage.statements import Row
+from hubbub.storage.statements import Row, Statements
 
 DialectName = Literal["sqlite", "postgresql"]
 
@@ -66,20 +66,24 @@ class ReadTransaction(Transaction):
 class WriteTransaction(Transaction):
     """Reads and writes; kept whole or not at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self.events: list[object] = []
 
     def publish(self, event: object) -> None:
         """Tell whoever listens, after this was committed and only then."""
         self.events.append(event)
 
-    @abstractmethod
     async def execute_many(
         self, statement: Executable, values: Sequence[Mapping[str, object]]
     ) -> None:
         """Run one statement for each of `values`, which all name the same columns."""
+        if values:
+            prepared = self._statements.prepare(statement, values[0])
+            await self._run_many(
+                prepared.compiled.sql, [prepared.arguments(each) for each in values]
+            )
 
-    @abstractmethod
     async def insert_many(
         self,
         table: Table,
@@ -93,3 +97,10 @@ class WriteTransaction(Transaction):
         Args:
             missing_only: leave a row alone that is there already.
         """
+        if rows:
+            insertion = self._statements.insertion(table, columns, missing_only=missing_only)
+            await self._run_many(insertion.sql, insertion.arguments(rows))
+
+    @abstractmethod
+    async def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
+        """Run one statement once for each of `arguments`."""
