@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import sqlite3
+from datetime import datetime
 
 import anyio
 import pytest
@@ -15,7 +16,7 @@ from hubbub.kernel.events import Bus
 from hubbub.projects.tables import projects
 from hubbub.roles.tables import roles
 from hubbub.storage.sqlite import GROUP_COMMANDS_MAX
-from hubbub.storage.transaction import ConstraintViolated
+from hubbub.storage.transaction import ConstraintViolated, Unkeepable
 from tests.support.hub import PATIENCE_S
 
 pytestmark = pytest.mark.everywhere
@@ -198,6 +199,14 @@ async def test_numbers_and_lists_come_back_as_they_were(database):
     async with database.reading() as tx:
         (read,) = await tx.execute(select(roles))
     assert (read.id, read.name, read.temperature) == ("r", "coder", 0.7)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+async def test_a_moment_that_is_none_in_utc_is_refused(database, at):
+    async with database.reading() as tx:
+        with pytest.raises(Unkeepable):
+            moment = datetime.fromisoformat(at)
+            await tx.execute(select(projects).where(projects.c.created_at < moment))
 
 
 async def test_statements_are_kept_by_their_text_and_not_by_their_values(database):
