@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import sqlite3
+import time
+from contextlib import closing
 from datetime import datetime
 
 import anyio
@@ -15,7 +17,7 @@ from hubbub.kernel.errors import Conflict
 from hubbub.kernel.events import Bus
 from hubbub.projects.tables import projects
 from hubbub.roles.tables import roles
-from hubbub.storage.sqlite import GROUP_COMMANDS_MAX
+from hubbub.storage.sqlite import GROUP_COMMANDS_MAX, GROUP_S_MAX
 from hubbub.storage.transaction import ConstraintViolated, Unkeepable
 from tests.support.hub import PATIENCE_S
 
@@ -351,3 +353,21 @@ async def test_whoever_waits_is_answered_also_when_the_file_can_no_longer_be_wri
         )
     assert {type(answer) for answer in answers} == {sqlite3.ProgrammingError}
     assert await names(database) == {"a": "a"}
+
+
+@only_sqlite
+async def test_who_is_done_does_not_wait_for_all_the_work_that_comes_behind(database):
+    """A group is cut where its work becomes long: the next is carried out when it is committed."""
+
+    async def long(tx):
+        await adding("long")(tx)
+        until = time.monotonic() + 2 * GROUP_S_MAX
+        while time.monotonic() < until:
+            pass
+
+    async def behind(tx):
+        with closing(sqlite3.connect(database.path)) as other:
+            return other.execute("SELECT id FROM projects").fetchall()
+
+    answers = await asyncio.gather(database.write(long), database.write(behind))
+    assert answers == [None, [("long",)]]

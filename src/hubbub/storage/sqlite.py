@@ -2,7 +2,7 @@
 
 The writer's connection is the only one that writes or checkpoints. That is what keeps SQLite builds
 older than 3.51.3 clear of their WAL-reset bug, and it makes durability cheap: up to 256 commands
-share one commit, each in a savepoint of its own.
+share one commit, each in a savepoint of its own, for as long as their work is short.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GROUP_COMMANDS_MAX: Final = 256
-GROUP_S_MAX: Final = 0.002
+GROUP_S_MAX: Final = 0.02
 PENDING_MAX: Final = 20_000
 READERS: Final = 4
 WAL_ROWS: Final = 4096
@@ -193,38 +193,45 @@ class SQLiteDatabase(Database):
 
     def _write_in_groups(self) -> None:
         wal = _WriteAheadLog(self._connection, self.path)
-        while True:
-            group, last = self._next_group()
+        group: list[_Job] = []
+        ended = False
+        while group or not ended:
+            if not group:
+                group, ended = self._next_group()
+            idle = not group
             if group:
-                self._commit(group)
+                group = self._commit(group)
             try:
-                wal.move(idle=not group)
+                wal.move(idle=idle)
             except (sqlite3.Error, OSError):
                 # Those who wait for the next group must not wait for ever.
                 log.warning("the log could not be moved into %s", self.path, exc_info=True)
-            if last:
-                return
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         """The commands that have come, and whether they are the last."""
         group: list[_Job] = []
         try:
             job = self._pending.get(timeout=IDLE_S)
-            until = time.monotonic() + GROUP_S_MAX
             while job is not None:
                 group.append(job)
-                if len(group) >= GROUP_COMMANDS_MAX or time.monotonic() > until:
+                if len(group) == GROUP_COMMANDS_MAX:
                     return group, False
                 job = self._pending.get_nowait()
         except queue.Empty:
             return group, False
         return group, True
 
-    def _commit(self, group: list[_Job]) -> None:
+    def _commit(self, group: list[_Job]) -> list[_Job]:
+        """Carry out what there is time for, in one commit. What there was no time for."""
         outcomes: list[_Outcome] = []
+        until = time.monotonic() + GROUP_S_MAX
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes.extend(self._carry_out(job) for job in group)
+            for job in group:
+                outcomes.append(self._carry_out(job))
+                # Those who are done are not to wait for all that come behind them.
+                if time.monotonic() > until:
+                    break
             self._connection.execute("COMMIT")
         except BaseException as error:
             # Nothing of the group was kept, so nobody may be told that it was.
@@ -233,6 +240,7 @@ class SQLiteDatabase(Database):
             outcomes = [_Outcome(job=job, error=error) for job in group]
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
             group[0].loop.call_soon_threadsafe(self._settle, outcomes)
+        return group[len(outcomes) :]
 
     def _carry_out(self, job: _Job) -> _Outcome:
         tx = _Writing(self._connection, self._statements)
@@ -302,7 +310,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     if writes:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA journal_size_limit=67108864")
+        connection.execute(f"PRAGMA journal_size_limit={WAL_TRUNCATE_BYTES}")
     else:
         connection.execute("PRAGMA query_only=ON")
     return connection

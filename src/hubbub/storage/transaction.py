@@ -28,10 +28,6 @@ class Rows(list[Row]):
     changed: int = 0
     """Rows that a change touched."""
 
-    def one(self) -> Row:
-        (row,) = self
-        return row
-
     def one_or_none(self) -> Row | None:
         if len(self) > 1:
             raise ValueError(f"{len(self)} rows where at most one was expected")
