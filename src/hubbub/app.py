@@ -154,7 +154,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
 
 
 async def open_database(url: str, bus: Bus) -> Database:
-    """The database at its newest schema."""
+    """The database at its newest schema, which is no other hub's meanwhile."""
     if dialect_of(url) == "sqlite":
         path = Path(url.removeprefix("sqlite:///"))
         held = lock(path)
@@ -172,8 +172,13 @@ async def open_database(url: str, bus: Bus) -> Database:
             "PostgreSQL needs the extra `postgres`: pip install 'hubbub[postgres]'",
             errors=[{"field": "database", "expected": "sqlite:///PATH, without the extra"}],
         ) from error
-    await asyncio.to_thread(upgrade, url)
-    opened: Database = await postgres.PostgresDatabase.open(url, bus)
+    holder = await postgres.hold(url)
+    try:
+        await asyncio.to_thread(upgrade, url)
+        opened: Database = await postgres.PostgresDatabase.open(url, bus, holder)
+    except BaseException:
+        await holder.close()
+        raise
     return opened
 
 

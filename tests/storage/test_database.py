@@ -9,7 +9,7 @@ from datetime import datetime
 
 import anyio
 import pytest
-from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy import bindparam, column, func, literal, select, table, update
 
 from hubbub.app import open_database
 from hubbub.kernel.clock import utc_now
@@ -24,10 +24,6 @@ from tests.support.hub import PATIENCE_S
 pytestmark = pytest.mark.everywhere
 
 
-class Told(list):
-    """The events that came, in their order."""
-
-
 @pytest.fixture
 def bus():
     return Bus()
@@ -35,7 +31,8 @@ def bus():
 
 @pytest.fixture
 def told(bus):
-    told = Told()
+    """The events that came, in their order."""
+    told = []
     bus.listen(str, told.append)
     return told
 
@@ -302,6 +299,14 @@ async def test_nobody_waits_for_one_that_is_closed(database_url, bus):
         with pytest.raises(Exception) as refused:  # each driver has its own
             await asyncio.wait_for(late, PATIENCE_S)
         assert not isinstance(refused.value, TimeoutError)
+
+
+async def test_a_second_hub_is_turned_away_before_it_touches_the_schema(database, database_url):
+    revision = table("alembic_version", column("version_num"))
+    await database.write(lambda tx: tx.execute(update(revision).values(version_num="0000")))
+    with pytest.raises(Conflict) as refused:
+        await open_database(database_url, Bus())
+    assert "database" in refused.value.details
 
 
 async def test_it_says_how_it_is(database):

@@ -95,13 +95,8 @@ class PostgresDatabase(Database):
         self._writing = 0
 
     @classmethod
-    async def open(cls, url: str, bus: Bus) -> "PostgresDatabase":
-        """Connect; the schema must be there.
-
-        Raises:
-            Conflict: if another hub has the database, whose calls and spokes this one would end.
-        """
-        holder = await _held(url)
+    async def open(cls, url: str, bus: Bus, holder: Any) -> "PostgresDatabase":
+        """Connect; the schema must be there, and `hold` hold it for us."""
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
@@ -169,9 +164,14 @@ class PostgresDatabase(Database):
         await self._holder.close()
 
 
-async def _held(url: str) -> Any:
-    """A connection that keeps other hubs from the same schema for as long as it stands. A hub that
-    was killed a moment ago may still seem to hold it."""
+async def hold(url: str) -> Any:
+    """A connection that keeps other hubs from the same schema for as long as it stands.
+
+    A hub that was killed a moment ago may still seem to hold it.
+
+    Raises:
+        Conflict: if another hub has the database, whose calls and spokes this one would end.
+    """
     connection = await asyncpg.connect(url, server_settings={"application_name": "hubbub"})
     until = asyncio.get_running_loop().time() + TAKE_OVER_S
     while not await connection.fetchval(

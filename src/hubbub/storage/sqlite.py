@@ -114,7 +114,6 @@ class _Reading(ReadTransaction):
 class _Job:
     work: Work[Any]
     future: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,9 +161,8 @@ class SQLiteDatabase(Database):
         self._check_open()
         if self._pending.qsize() >= PENDING_MAX:
             raise Busy("the database is behind with writing", retryAfterMs=1000)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._pending.put(_Job(work=work, future=future, loop=loop))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending.put(_Job(work=work, future=future))
         return await future
 
     async def health(self) -> Health:
@@ -239,7 +237,7 @@ class SQLiteDatabase(Database):
                 self._connection.execute("ROLLBACK")
             outcomes = [_Outcome(job=job, error=error) for job in group]
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            group[0].loop.call_soon_threadsafe(self._settle, outcomes)
+            group[0].future.get_loop().call_soon_threadsafe(self._settle, outcomes)
         return group[len(outcomes) :]
 
     def _carry_out(self, job: _Job) -> _Outcome:
