@@ -155,7 +155,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
 
 
 async def open_database(url: str, bus: Bus) -> Database:
-    """The database at its newest schema."""
+    """The database at its newest schema, which is no other hub's meanwhile."""
     if dialect_of(url) == "sqlite":
         path = Path(url.removeprefix("sqlite:///"))
         held = lock(path)
@@ -167,8 +167,13 @@ async def open_database(url: str, bus: Bus) -> Database:
         return SQLiteDatabase(path, bus, held)
     # The driver comes with an extra, and a hub on SQLite starts sooner without it.
     postgres = importlib.import_module("hubbub.storage.postgres")
-    await asyncio.to_thread(upgrade, url)
-    opened: Database = await postgres.PostgresDatabase.open(url, bus)
+    holder = await postgres.hold(url)
+    try:
+        await asyncio.to_thread(upgrade, url)
+        opened: Database = await postgres.PostgresDatabase.open(url, bus, holder)
+    except BaseException:
+        await holder.close()
+        raise
     return opened
 
 

@@ -41,7 +41,16 @@ def test_a_moment_comes_back_as_it_was(at, id):
     assert decode_moment(encode_cursor(at.isoformat(), id)) == (at, id)
 
 
-@pytest.mark.parametrize("at", ["2026-01-02T03:04:05", "2026-01-02", "yesterday"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-01-02T03:04:05",
+        "2026-01-02",
+        "yesterday",
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+    ],
+)
 def test_a_moment_that_is_none_or_of_no_place_is_refused(at):
     with pytest.raises(Invalid):
         decode_moment(encode_cursor(at, "id"))

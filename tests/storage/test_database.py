@@ -1,9 +1,15 @@
 """Reading and writing, on both databases: what is kept, when others see it, and who hears of it."""
 
 import asyncio
+import gc
+import sqlite3
+import time
+from contextlib import closing
+from datetime import datetime
 
+import anyio
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import bindparam, column, func, literal, select, table, text, update
 
 from hubbub.app import open_database
 from hubbub.kernel.clock import utc_now
@@ -11,15 +17,12 @@ from hubbub.kernel.errors import Conflict
 from hubbub.kernel.events import Bus
 from hubbub.projects.tables import projects
 from hubbub.roles.tables import roles
-from hubbub.storage.transaction import ConstraintViolated
+from hubbub.storage.sqlite import GROUP_COMMANDS_MAX, GROUP_S_MAX
+from hubbub.storage.transaction import ConstraintViolated, Unkeepable
 from tests.support import services
 from tests.support.hub import PATIENCE_S
 
 pytestmark = pytest.mark.everywhere
-
-
-class Told(list):
-    """The events that came, in their order."""
 
 
 @pytest.fixture
@@ -29,7 +32,8 @@ def bus():
 
 @pytest.fixture
 def told(bus):
-    told = Told()
+    """The events that came, in their order."""
+    told = []
     bus.listen(str, told.append)
     return told
 
@@ -197,18 +201,51 @@ async def test_numbers_and_lists_come_back_as_they_were(database):
     assert (read.id, read.name, read.temperature) == ("r", "coder", 0.7)
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+async def test_a_moment_that_is_none_in_utc_is_refused(database, at):
+    async with database.reading() as tx:
+        with pytest.raises(Unkeepable):
+            moment = datetime.fromisoformat(at)
+            await tx.execute(select(projects).where(projects.c.created_at < moment))
+
+
 async def test_statements_are_kept_by_their_text_and_not_by_their_values(database):
     async def ask(tx, n):
         ids = [f"p{i}" for i in range(1 + n % 7)]
         await tx.execute(select(projects).where(projects.c.id.in_(ids)).limit(n + 1))
         await tx.execute(select(projects.c.name).where(projects.c.name == f"name {n}"))
+        await tx.execute(select(projects.c.name).where(projects.c.id == bindparam("id")), id=str(n))
+
+    def kept():
+        gc.collect()
+        statements = database._statements
+        return len(statements._compilers), len(statements._compiled), len(statements._prepared)
 
     async with database.reading() as tx:
         await ask(tx, 0)
-        kept = len(database._statements._compiled)
+        before = kept()
         for n in range(50):
             await ask(tx, n)
-        assert len(database._statements._compiled) == kept
+        assert kept() == before
+
+
+async def test_a_statement_that_is_made_once_is_run_with_the_values_of_each_time(database):
+    named = select(projects.c.id).where(projects.c.name == bindparam("name"))
+    first, second = (named.where(projects.c.id == id) for id in "ab")
+    rename = update(projects).where(projects.c.id == bindparam("project"))
+
+    async def work(tx):
+        await tx.execute_many(projects.insert(), [row("a"), row("b")])
+        await tx.execute(rename, project="a", name="x")
+        await tx.execute(rename, project="b", name="y", icon_url="z")
+        return [
+            [each.id for each in await tx.execute(statement, name=name)]
+            for name in ("x", "y", "x")
+            for statement in (first, second)
+        ]
+
+    assert await database.write(work) == [["a"], [], [], ["b"], ["a"], []]
+    assert await names(database) == {"a": "x", "b": "y"}
 
 
 async def test_whoever_stops_waiting_does_not_disturb_the_others(database):
@@ -226,6 +263,23 @@ async def test_whoever_stops_waiting_does_not_disturb_the_others(database):
         task.cancel()
     await asyncio.wait(reading)
     assert await names(database) == found
+
+
+async def test_reads_that_are_cut_short_leave_the_others_alone(database):
+    """A scope that is cancelled cancels again and again until it is left."""
+    number = select(literal(1).label("n")).cte("number", recursive=True)
+    number = number.union_all(select(number.c.n + 1).where(number.c.n < 20_000_000))
+
+    async def cut_short():
+        with anyio.move_on_after(0.02) as scope:
+            async with database.reading() as tx:
+                await tx.execute(select(func.count()).select_from(number))
+        return scope.cancelled_caught
+
+    async with asyncio.timeout(PATIENCE_S):
+        for _ in range(3):
+            assert await asyncio.gather(*(cut_short() for _ in range(8))) == [True] * 8
+            assert await asyncio.gather(*(names(database) for _ in range(8))) == [{}] * 8
 
 
 async def test_what_was_accepted_is_written_before_it_closes(database_url, bus):
@@ -246,6 +300,14 @@ async def test_nobody_waits_for_one_that_is_closed(database_url, bus):
         with pytest.raises(Exception) as refused:  # each driver has its own
             await asyncio.wait_for(late, PATIENCE_S)
         assert not isinstance(refused.value, TimeoutError)
+
+
+async def test_a_second_hub_is_turned_away_before_it_touches_the_schema(database, database_url):
+    revision = table("alembic_version", column("version_num"))
+    await database.write(lambda tx: tx.execute(update(revision).values(version_num="0000")))
+    with pytest.raises(Conflict) as refused:
+        await open_database(database_url, Bus())
+    assert "database" in refused.value.details
 
 
 async def test_it_says_how_it_is(database):
@@ -277,7 +339,6 @@ async def test_it_says_that_it_cannot_be_written_until_it_can(database, database
 
 # What only SQLite has to promise.
 
-
 only_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
 
@@ -306,3 +367,34 @@ async def test_a_write_that_waits_spoils_no_other_of_its_group(database):
     )
     assert [results[0], type(results[1]), results[2]] == ["a", RuntimeError, "b"]
     assert set(await names(database)) == {"a", "b"}
+
+
+@only_sqlite
+async def test_whoever_waits_is_answered_also_when_the_file_can_no_longer_be_written(database):
+    await database.write(adding("a"))
+    database._connection.close()
+    asked = GROUP_COMMANDS_MAX + 1
+    async with asyncio.timeout(PATIENCE_S):
+        answers = await asyncio.gather(
+            *(database.write(adding(f"n{n}")) for n in range(asked)), return_exceptions=True
+        )
+    assert {type(answer) for answer in answers} == {sqlite3.ProgrammingError}
+    assert await names(database) == {"a": "a"}
+
+
+@only_sqlite
+async def test_who_is_done_does_not_wait_for_all_the_work_that_comes_behind(database):
+    """A group is cut where its work becomes long: the next is carried out when it is committed."""
+
+    async def long(tx):
+        await adding("long")(tx)
+        until = time.monotonic() + 2 * GROUP_S_MAX
+        while time.monotonic() < until:
+            pass
+
+    async def behind(tx):
+        with closing(sqlite3.connect(database.path)) as other:
+            return other.execute("SELECT id FROM projects").fetchall()
+
+    answers = await asyncio.gather(database.write(long), database.write(behind))
+    assert answers == [None, [("long",)]]

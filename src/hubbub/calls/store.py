@@ -34,11 +34,8 @@ CHANGING: Final = (
 MESSAGE_CHARS_MAX: Final = 1000
 EDGE_COLUMNS: Final = ("id", "source_id", "target_id", "edge_type", "created_at", "updated_at")
 
-CHANGE: Final = (
-    update(nodes)
-    .where(nodes.c.id == bindparam("node"))
-    .values({name: bindparam(name) for name in CHANGING})
-)
+CHANGE: Final = update(nodes).where(nodes.c.id == bindparam("call"))
+"""Takes what `CallRow.changing` gives."""
 
 
 class CallRow(msgspec.Struct, frozen=True):
@@ -54,9 +51,9 @@ class CallRow(msgspec.Struct, frozen=True):
 
     @property
     def changing(self) -> dict[str, object]:
-        """The columns that a running call changes."""
+        """What a running call changes."""
         values = dict(zip(COLUMNS, self.values, strict=True))
-        return {name: values[name] for name in CHANGING}
+        return {"call": self.id, **{name: values[name] for name in CHANGING}}
 
     def emptied(self) -> "CallRow":
         """The same without what was said, for a database that cannot keep it: PostgreSQL has no
@@ -120,9 +117,7 @@ async def write(tx: WriteTransaction, rows: Sequence[CallRow], known: Container[
     """Insert the calls that are not `known`, and bring the others up to date."""
     new = [row for row in rows if row.id not in known]
     await tx.insert_many(nodes, COLUMNS, [row.values for row in new])
-    await tx.execute_many(
-        CHANGE, [{"node": row.id, **row.changing} for row in rows if row.id in known]
-    )
+    await tx.execute_many(CHANGE, [row.changing for row in rows if row.id in known])
     led = [row.edge for row in new if row.parent_id is not None]
     await tx.insert_many(edges, EDGE_COLUMNS, led, missing_only=True)
 
@@ -138,7 +133,7 @@ async def write_uprooted(tx: WriteTransaction, row: CallRow) -> None:
     if not await tx.execute(select(accounts.c.id).where(accounts.c.id == owner)):
         values["caller_account_id"] = None
     await tx.insert_many(nodes, COLUMNS, [tuple(values.values())], missing_only=True)
-    await tx.execute(CHANGE, node=row.id, **row.changing)
+    await tx.execute(CHANGE, **row.changing)
     if await tx.execute(select(nodes.c.id).where(nodes.c.id == row.parent_id)):
         await tx.insert_many(edges, EDGE_COLUMNS, [row.edge], missing_only=True)
 

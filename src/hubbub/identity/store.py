@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Select, insert, or_, select, update
+from sqlalchemy import Select, bindparam, insert, or_, select, update
 
 from hubbub.identity.model import Account, AuditEntry, Key
 from hubbub.identity.tables import accounts, api_keys, audit_logs
@@ -11,6 +12,10 @@ from hubbub.kernel.errors import NotFound
 from hubbub.kernel.ids import new_id
 from hubbub.storage.statements import Row
 from hubbub.storage.transaction import Transaction, WriteTransaction
+
+# Constants, because most commands begin or end with one of them.
+ACCOUNT: Final = select(accounts).where(accounts.c.id == bindparam("id"))
+AUDIT: Final = insert(audit_logs)
 
 
 async def add_account(
@@ -43,7 +48,7 @@ async def account(tx: Transaction, id: str) -> Account:
     Raises:
         NotFound: if there is none with this id.
     """
-    row = (await tx.execute(select(accounts).where(accounts.c.id == id))).one_or_none()
+    row = (await tx.execute(ACCOUNT, id=id)).one_or_none()
     if row is None:
         raise NotFound(f"no account {id}", account=id)
     return _account(row)
@@ -160,7 +165,7 @@ async def audit(
 ) -> None:
     """Write down what was done."""
     await tx.execute(
-        insert(audit_logs),
+        AUDIT,
         id=new_id(),
         owner_id=owner_id,
         key_id=key_id,

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 import msgspec
@@ -62,11 +62,11 @@ def decode_moment(cursor: str) -> tuple[datetime, str]:
     at, id = decode_cursor(cursor, 2)
     try:
         moment = datetime.fromisoformat(at)
-    except ValueError as error:
+        if moment.tzinfo is None:
+            raise _no_cursor(cursor)
+        return moment.astimezone(UTC), id
+    except (ValueError, OverflowError) as error:  # in UTC it may be in the year 0, or in 10000
         raise _no_cursor(cursor) from error
-    if moment.tzinfo is None:
-        raise _no_cursor(cursor)
-    return moment, id
 
 
 def decode_score(cursor: str) -> tuple[float, str]:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import Executable
@@ -16,7 +16,7 @@ from sqlalchemy.sql import Executable
 from hubbub.kernel.errors import Busy, Conflict
 from hubbub.kernel.events import Bus
 from hubbub.storage.database import Database, Health, Work
-from hubbub.storage.statements import Statements
+from hubbub.storage.statements import Prepared, Statements
 from hubbub.storage.transaction import (
     ConstraintViolated,
     ReadTransaction,
@@ -41,66 +41,39 @@ UNKEEPABLE: Final = (
 REFUSALS: Final = (asyncpg.IntegrityConstraintViolationError, *UNKEEPABLE)
 
 
-class _Statement:
-    """Statements on one connection."""
+async def _fetched(connection: Any, prepared: Prepared, values: Mapping[str, object]) -> Rows:
+    compiled, arguments = prepared.compiled, prepared.arguments(values)
+    # Not by the driver's `prepare`, which asks the server anew what it has been asked before.
+    try:
+        if compiled.columns:
+            return Rows(compiled.rows(await connection.fetch(compiled.sql, *arguments)))
+        rows = Rows()
+        rows.changed = _count(await connection.execute(compiled.sql, *arguments))
+    except REFUSALS as error:
+        raise _refusal(error) from error
+    return rows
 
+
+class _Reading(ReadTransaction):
     dialect = "postgresql"
 
     def __init__(self, connection: Any, statements: Statements) -> None:
         self._connection = connection
         self._statements = statements
 
-    async def run(self, statement: Executable, values: Mapping[str, object]) -> Rows:
-        prepared = self._statements.prepare(statement, values)
-        try:
-            query = await self._connection.prepare(prepared.sql)
-            fetched = await query.fetch(*prepared.arguments)
-        except REFUSALS as error:
-            raise _refusal(error) from error
-        rows = Rows(prepared.rows(fetched) if prepared.columns else ())
-        rows.changed = _count(query.get_statusmsg())
-        return rows
-
-
-class _Reading(ReadTransaction):
-    dialect = "postgresql"
-
-    def __init__(self, statement: _Statement) -> None:
-        self._statement = statement
-
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        return await self._statement.run(statement, values)
+        return await _fetched(self._connection, self._statements.prepare(statement, values), values)
 
 
 class _Writing(WriteTransaction):
     dialect = "postgresql"
 
     def __init__(self, connection: Any, statements: Statements) -> None:
-        super().__init__()
+        super().__init__(statements)
         self._connection = connection
-        self._statements = statements
-        self._statement = _Statement(connection, statements)
 
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        return await self._statement.run(statement, values)
-
-    async def execute_many(
-        self, statement: Executable, values: Sequence[Mapping[str, object]]
-    ) -> None:
-        if values:
-            await self._run_many(*self._statements.prepare_many(statement, values))
-
-    async def insert_many(
-        self,
-        table: Table,
-        columns: tuple[str, ...],
-        rows: Sequence[Sequence[object]],
-        *,
-        missing_only: bool = False,
-    ) -> None:
-        if rows:
-            insertion = self._statements.insertion(table, columns, missing_only=missing_only)
-            await self._run_many(insertion.sql, insertion.arguments(rows))
+        return await _fetched(self._connection, self._statements.prepare(statement, values), values)
 
     async def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
         try:
@@ -124,13 +97,8 @@ class PostgresDatabase(Database):
         self._writing = 0
 
     @classmethod
-    async def open(cls, url: str, bus: Bus) -> "PostgresDatabase":
-        """Connect; the schema must be there.
-
-        Raises:
-            Conflict: if another hub has the database, whose calls and spokes this one would end.
-        """
-        holder = await _held(url)
+    async def open(cls, url: str, bus: Bus, holder: Any) -> "PostgresDatabase":
+        """Connect; the schema must be there, and `hold` hold it for us."""
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
@@ -151,7 +119,7 @@ class PostgresDatabase(Database):
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            yield _Reading(_Statement(connection, self._statements))
+            yield _Reading(connection, self._statements)
 
     async def _written(self, work: Work[T]) -> T:
         self._writing += 1
@@ -198,9 +166,14 @@ class PostgresDatabase(Database):
         await self._holder.close()
 
 
-async def _held(url: str) -> Any:
-    """A connection that keeps other hubs from the same schema for as long as it stands. A hub that
-    was killed a moment ago may still seem to hold it."""
+async def hold(url: str) -> Any:
+    """A connection that keeps other hubs from the same schema for as long as it stands.
+
+    A hub that was killed a moment ago may still seem to hold it.
+
+    Raises:
+        Conflict: if another hub has the database, whose calls and spokes this one would end.
+    """
     connection = await asyncpg.connect(url, server_settings={"application_name": "hubbub"})
     until = asyncio.get_running_loop().time() + TAKE_OVER_S
     while not await connection.fetchval(

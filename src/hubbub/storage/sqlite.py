@@ -2,7 +2,7 @@
 
 The writer's connection is the only one that writes or checkpoints. That is what keeps SQLite builds
 older than 3.51.3 clear of their WAL-reset bug, and it makes durability cheap: up to 256 commands
-share one commit, each in a savepoint of its own.
+share one commit, each in a savepoint of its own, for as long as their work is short.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import Executable
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 GROUP_COMMANDS_MAX: Final = 256
-GROUP_S_MAX: Final = 0.002
+GROUP_S_MAX: Final = 0.02
 PENDING_MAX: Final = 20_000
 READERS: Final = 4
 WAL_ROWS: Final = 4096
@@ -49,13 +49,16 @@ WAL_GROWTH_BYTES: Final = 16 * 1024 * 1024
 WAL_TRUNCATE_BYTES: Final = 64 * 1024 * 1024
 IDLE_S: Final = 1.0
 BUSY_MS: Final = 5000
+INTERRUPT_S: Final = 0.01
 TOGETHER_MAX: Final = 64
 
 
-def _fetched(connection: sqlite3.Connection, prepared: Prepared) -> Rows:
+def _fetched(
+    connection: sqlite3.Connection, prepared: Prepared, values: Mapping[str, object]
+) -> Rows:
     try:
-        cursor = connection.execute(prepared.sql, prepared.arguments)
-        rows = Rows(prepared.rows(cursor.fetchall()) if prepared.columns else ())
+        cursor = connection.execute(prepared.compiled.sql, prepared.arguments(values))
+        rows = Rows(prepared.compiled.rows(cursor.fetchall()))
     except sqlite3.IntegrityError as error:
         raise ConstraintViolated(str(error)) from error
     rows.changed = cursor.rowcount
@@ -66,32 +69,13 @@ class _Writing(WriteTransaction):
     dialect = "sqlite"
 
     def __init__(self, connection: sqlite3.Connection, statements: Statements) -> None:
-        super().__init__()
+        super().__init__(statements)
         self._connection = connection
-        self._statements = statements
 
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        return _fetched(self._connection, self._statements.prepare(statement, values))
+        return _fetched(self._connection, self._statements.prepare(statement, values), values)
 
-    async def execute_many(
-        self, statement: Executable, values: Sequence[Mapping[str, object]]
-    ) -> None:
-        if values:
-            self._run_many(*self._statements.prepare_many(statement, values))
-
-    async def insert_many(
-        self,
-        table: Table,
-        columns: tuple[str, ...],
-        rows: Sequence[Sequence[object]],
-        *,
-        missing_only: bool = False,
-    ) -> None:
-        if rows:
-            insertion = self._statements.insertion(table, columns, missing_only=missing_only)
-            self._run_many(insertion.sql, insertion.arguments(rows))
-
-    def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
+    async def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
         try:
             for text, flat in grouped(sql, arguments):
                 self._connection.execute(text, flat)
@@ -112,15 +96,17 @@ class _Reading(ReadTransaction):
     async def execute(self, statement: Executable, **values: object) -> Rows:
         prepared = self._statements.prepare(statement, values)
         running = asyncio.get_running_loop().run_in_executor(
-            self._threads, _fetched, self._connection, prepared
+            self._threads, _fetched, self._connection, prepared, values
         )
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            # The connection goes back to the pool only when its thread has let go of it.
-            self._connection.interrupt()
-            with suppress(Exception):
-                await running
+            # The connection goes back to the pool only when its thread has let go of it. A scope
+            # cancels more than once, and a statement that has not begun is not interrupted.
+            while not running.done():
+                self._connection.interrupt()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([running], timeout=INTERRUPT_S)
             raise
 
 
@@ -128,7 +114,6 @@ class _Reading(ReadTransaction):
 class _Job:
     work: Work[Any]
     future: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,12 +140,13 @@ class SQLiteDatabase(Database):
         self._closing = False
         self._pending: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection = connect(path, writes=True)
-        self._thread = threading.Thread(target=self._write_in_groups, name="sqlite-writer")
-        self._thread.start()
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         self._readers: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
         for _ in range(READERS):
             self._readers.put_nowait(connect(path, writes=False))
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        # Last, for it keeps the process alive until it is told to end.
+        self._thread = threading.Thread(target=self._write_in_groups, name="sqlite-writer")
+        self._thread.start()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[ReadTransaction]:
@@ -175,22 +161,18 @@ class SQLiteDatabase(Database):
 
     async def _written(self, work: Work[T]) -> T:
         self._check_open()
-        if not self._thread.is_alive():
-            raise Unavailable("the writer has stopped")
         if self._pending.qsize() >= PENDING_MAX:
             raise Busy("the database is behind with writing", retryAfterMs=1000)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._pending.put(_Job(work=work, future=future, loop=loop))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending.put(_Job(work=work, future=future))
         return await future
 
     async def _health(self) -> Health:
         async with self.reading() as tx:
             await tx.execute(select(1))
-        alive = self._thread.is_alive()
         return Health(
-            ready=alive,
-            detail=f"SQLite {sqlite3.sqlite_version}" if alive else "the writer has stopped",
+            ready=True,
+            detail=f"SQLite {sqlite3.sqlite_version}",
             pending_writes=self._pending.qsize(),
             wal_bytes=_wal_bytes(self.path),
         )
@@ -211,34 +193,45 @@ class SQLiteDatabase(Database):
 
     def _write_in_groups(self) -> None:
         wal = _WriteAheadLog(self._connection, self.path)
-        while True:
-            group, last = self._next_group()
+        group: list[_Job] = []
+        ended = False
+        while group or not ended:
+            if not group:
+                group, ended = self._next_group()
+            idle = not group
             if group:
-                self._commit(group)
-            wal.move(idle=not group)
-            if last:
-                return
+                group = self._commit(group)
+            try:
+                wal.move(idle=idle)
+            except (sqlite3.Error, OSError):
+                # Those who wait for the next group must not wait for ever.
+                log.warning("the log could not be moved into %s", self.path, exc_info=True)
 
     def _next_group(self) -> tuple[list[_Job], bool]:
         """The commands that have come, and whether they are the last."""
         group: list[_Job] = []
         try:
             job = self._pending.get(timeout=IDLE_S)
-            until = time.monotonic() + GROUP_S_MAX
             while job is not None:
                 group.append(job)
-                if len(group) >= GROUP_COMMANDS_MAX or time.monotonic() > until:
+                if len(group) == GROUP_COMMANDS_MAX:
                     return group, False
                 job = self._pending.get_nowait()
         except queue.Empty:
             return group, False
         return group, True
 
-    def _commit(self, group: list[_Job]) -> None:
+    def _commit(self, group: list[_Job]) -> list[_Job]:
+        """Carry out what there is time for, in one commit. What there was no time for."""
         outcomes: list[_Outcome] = []
+        until = time.monotonic() + GROUP_S_MAX
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes.extend(self._carry_out(job) for job in group)
+            for job in group:
+                outcomes.append(self._carry_out(job))
+                # Those who are done are not to wait for all that come behind them.
+                if time.monotonic() > until:
+                    break
             self._connection.execute("COMMIT")
         except BaseException as error:
             # Nothing of the group was kept, so nobody may be told that it was.
@@ -246,7 +239,8 @@ class SQLiteDatabase(Database):
                 self._connection.execute("ROLLBACK")
             outcomes = [_Outcome(job=job, error=error) for job in group]
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            group[0].loop.call_soon_threadsafe(self._settle, outcomes)
+            group[0].future.get_loop().call_soon_threadsafe(self._settle, outcomes)
+        return group[len(outcomes) :]
 
     def _carry_out(self, job: _Job) -> _Outcome:
         tx = _Writing(self._connection, self._statements)
@@ -316,7 +310,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     if writes:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA journal_size_limit=67108864")
+        connection.execute(f"PRAGMA journal_size_limit={WAL_TRUNCATE_BYTES}")
     else:
         connection.execute("PRAGMA query_only=ON")
     return connection
@@ -329,9 +323,7 @@ def lock(path: Path) -> IO[str]:
         Conflict: if another hub holds it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # It holds what was said in calls: for nobody else to read. SQLite fills an empty file, and
-    # gives its log the same permissions. Whoever can open the lock can keep a hub from starting.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    # Whoever can open the lock can keep a hub from starting.
     file = open(f"{path}.lock", "a+", opener=_private)  # noqa: SIM115  # held until it is closed
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -345,6 +337,10 @@ def lock(path: Path) -> IO[str]:
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
+    # It holds what was said in calls: for nobody else to read. SQLite fills an empty file, and
+    # gives its log the same permissions. Not before it is ours: closing it drops this process's
+    # locks on it, which another hub in here may have.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     return file
 
 
@@ -369,22 +365,25 @@ class _WriteAheadLog:
         """Move it, if there is enough of it, or nothing better to do."""
         size, rows = _wal_bytes(self._path), self._connection.total_changes
         if size > WAL_TRUNCATE_BYTES or (idle and size > 0):
-            # It would wait for whoever still reads an old state, and every write behind it. It
-            # moves what it may and comes back to the rest later.
-            self._connection.execute("PRAGMA busy_timeout=0")
-            self._checkpoint("TRUNCATE")
-            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+            mode = "TRUNCATE"
         elif rows - self._rows > WAL_ROWS or size - self._bytes > WAL_GROWTH_BYTES:
-            self._checkpoint("PASSIVE")
+            mode = "PASSIVE"
         else:
             return
-        self._rows, self._bytes = rows, _wal_bytes(self._path)
+        self._rows = rows
+        try:
+            self._checkpoint(mode)
+        finally:
+            self._bytes = _wal_bytes(self._path)
 
     def _checkpoint(self, mode: str) -> None:
+        # It would wait for whoever still reads an old state, and every write behind it. It moves
+        # what it may and comes back to the rest later.
+        self._connection.execute("PRAGMA busy_timeout=0")
         try:
             self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        except sqlite3.OperationalError:
-            log.warning("the log could not be moved into %s", self._path, exc_info=True)
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
 
 def _wal_bytes(path: Path) -> int:

@@ -1,14 +1,17 @@
 """SQLAlchemy Core states what is asked; the bare driver asks it.
 
-A statement is compiled once per dialect and kept under its cache key; what changes from one
-execution to the next is the values alone. Going to the driver directly costs a tenth of what
-SQLAlchemy's own execution does, and lets one text run in a writer thread and on asyncpg.
+A statement is compiled once per dialect; what changes from one execution to the next is the values
+alone. One that a store made once, with its values to come, is found by itself. One that is made on
+the spot is found by what it says, and to make it and to look at it costs several times as much as
+to run it, so what is on a busy path is made once. Going to the driver directly costs a tenth of
+what SQLAlchemy's own execution does, and lets one text run in a writer thread and on asyncpg.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Table
 from sqlalchemy.engine.interfaces import Dialect
@@ -26,13 +29,13 @@ Row = SimpleNamespace
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A statement ready for the driver."""
+class Compiled:
+    """What a statement says, and how values go in and come out."""
 
     sql: str
-    arguments: Sequence[object]
-    columns: tuple[str, ...]
-    processors: tuple[Processor | None, ...]
+    parameters: tuple[tuple[str, Processor | None], ...]
+    """In the order in which the driver takes them."""
+    columns: tuple[tuple[str, Processor | None], ...]
 
     def rows(self, fetched: Sequence[Sequence[Any]]) -> list[Row]:
         """The driver's rows as the tables' types have them."""
@@ -40,10 +43,27 @@ class Prepared:
             Row(
                 **{
                     name: value if process is None or value is None else process(value)
-                    for name, value, process in zip(self.columns, row, self.processors, strict=True)
+                    for (name, process), value in zip(self.columns, row, strict=True)
                 }
             )
             for row in fetched
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A statement ready for the driver, all but its values."""
+
+    compiled: Compiled
+    constants: Mapping[str, object]
+    """The values that the statement itself brings."""
+
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        """What the driver takes for `values`."""
+        known = {**self.constants, **values}
+        return [
+            known[name] if process is None else process(known[name])
+            for name, process in self.compiled.parameters
         ]
 
 
@@ -76,48 +96,34 @@ class Statements:
         """
         self._dialect = dialect
         self._insert = insert
-        self._compiled: LRUCache[Any, Any] = LRUCache(1000)
         self._insertions: dict[tuple[str, tuple[str, ...], bool], Insertion] = {}
-        self._results: dict[int, tuple[SQLCompiler, tuple[str, ...], tuple[Any, ...]]] = {}
+        # No value refers to its key, so it lasts no longer than that.
+        self._prepared: WeakKeyDictionary[Executable, dict[tuple[str, ...], Prepared]] = (
+            WeakKeyDictionary()
+        )
+        self._compiled: WeakKeyDictionary[SQLCompiler, Compiled] = WeakKeyDictionary()
+        self._compilers: LRUCache[Any, Any] = LRUCache(1000)
 
     def prepare(self, statement: Executable, values: Mapping[str, object]) -> Prepared:
-        """`statement` with `values` in place of its bind parameters."""
-        compiled, arguments = self._compile(statement, values, many=False)
-        parameters = compiled.construct_params(
-            dict(values), extracted_parameters=arguments, _no_postcompile=True
+        """`statement` for values of these names."""
+        names = tuple(values)
+        kept = self._prepared.get(statement)
+        if kept is not None and names in kept:
+            return kept[names]
+        compiler, extracted = self._compile(statement, names)
+        compiled = self._compiled.get(compiler)
+        if compiled is None:
+            compiled = self._compiled[compiler] = self._read(compiler)
+        constants = compiler.construct_params(
+            dict(values), extracted_parameters=extracted, _no_postcompile=True
         )
-        columns, processors = self._result_of(compiled)
-        if compiled.post_compile_params or compiled.literal_execute_params:
-            expanded = compiled._process_parameters_for_postcompile(parameters)
-            return Prepared(
-                sql=expanded.statement,
-                arguments=_bound(
-                    expanded.positiontup or (),
-                    expanded.parameters,
-                    {**compiled._bind_processors, **expanded.processors},
-                ),
-                columns=columns,
-                processors=processors,
-            )
-        return Prepared(
-            sql=str(compiled),
-            arguments=_bound(compiled.positiontup or (), parameters, compiled._bind_processors),
-            columns=columns,
-            processors=processors,
-        )
-
-    def prepare_many(
-        self, statement: Executable, values: Sequence[Mapping[str, object]]
-    ) -> tuple[str, list[list[object]]]:
-        """`statement` once, with the arguments of each execution. All name the same columns."""
-        compiled, arguments = self._compile(statement, values[0], many=True)
-        names = compiled.positiontup or ()
-        constants = compiled.construct_params(
-            dict(values[0]), extracted_parameters=arguments, _no_postcompile=True
-        )
-        processors = compiled._bind_processors
-        rows = [_bound(names, {**constants, **each}, processors) for each in values]
-        return str(compiled), rows
+        if compiler.post_compile_params or compiler.literal_execute_params:
+            # A list is as many parameters as it is long: with the next one it is another text.
+            return _expanded(compiler, compiled, constants)
+        own = {name: value for name, value in constants.items() if name not in values}
+        prepared = Prepared(compiled=compiled, constants=own)
+        self._prepared.setdefault(statement, {})[names] = prepared
+        return prepared
 
     def insertion(
         self, table: Table, columns: tuple[str, ...], *, missing_only: bool
@@ -129,55 +135,56 @@ class Statements:
             statement = self._insert(table)
             if missing_only:
                 statement = statement.on_conflict_do_nothing()
-            compiled, _ = self._compile(statement, dict.fromkeys(columns), many=True)
-            names = compiled.positiontup or ()
+            compiled = self._read(self._compile(statement, columns)[0])
             known = self._insertions[key] = Insertion(
-                sql=str(compiled),
-                order=tuple(columns.index(name) for name in names),
-                processors=tuple(_one(compiled._bind_processors.get(name)) for name in names),
+                sql=compiled.sql,
+                order=tuple(columns.index(name) for name, _ in compiled.parameters),
+                processors=tuple(process for _, process in compiled.parameters),
             )
         return known
 
-    def _compile(
-        self, statement: Executable, values: Mapping[str, object], *, many: bool
-    ) -> tuple[SQLCompiler, Any]:
+    def _compile(self, statement: Executable, names: Sequence[str]) -> tuple[SQLCompiler, Any]:
         # SQLAlchemy keeps this entry to itself, and there is no public one that separates a
         # statement from its values; hence the upper bound on its version.
-        compiled, arguments, *_ = statement._compile_w_cache(
+        compiler, extracted, *_ = statement._compile_w_cache(
             self._dialect,
-            compiled_cache=self._compiled,
-            column_keys=sorted(values),
-            for_executemany=many,
+            compiled_cache=self._compilers,
+            column_keys=sorted(names),
+            # For one row it may ask to have back what the database filled in.
+            for_executemany=True,
         )
-        assert isinstance(compiled, SQLCompiler)
-        return compiled, arguments
+        assert isinstance(compiler, SQLCompiler)
+        return compiler, extracted
 
-    def _result_of(self, compiled: SQLCompiler) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        known = self._results.get(id(compiled))
-        if known is not None and known[0] is compiled:
-            return known[1], known[2]
-        entries = compiled._result_columns
-        columns = tuple(entry.keyname.lstrip("_") for entry in entries)
-        processors = tuple(
-            entry.type.dialect_impl(self._dialect).result_processor(self._dialect, _FLOAT8)
-            for entry in entries
+    def _read(self, compiler: SQLCompiler) -> Compiled:
+        return Compiled(
+            sql=str(compiler),
+            parameters=_parameters(compiler.positiontup, compiler._bind_processors),
+            columns=tuple(
+                (
+                    entry.keyname.lstrip("_"),
+                    entry.type.dialect_impl(self._dialect).result_processor(self._dialect, _FLOAT8),
+                )
+                for entry in compiler._result_columns
+            ),
         )
-        if len(self._results) > 2000:
-            self._results.clear()
-        self._results[id(compiled)] = (compiled, columns, processors)
-        return columns, processors
 
 
-def _one(processor: Any) -> Processor | None:
-    """A value's processor. Columns of several values, which have several, are not used here."""
-    found: Processor | None = processor
-    return found
+def _expanded(compiler: SQLCompiler, compiled: Compiled, values: Any) -> Prepared:
+    expanded = compiler._process_parameters_for_postcompile(values)
+    processors = {**compiler._bind_processors, **expanded.processors}
+    return Prepared(
+        compiled=replace(
+            compiled,
+            sql=expanded.statement,
+            parameters=_parameters(expanded.positiontup, processors),
+        ),
+        constants=expanded.parameters,
+    )
 
 
-def _bound(
-    names: Sequence[str], values: Mapping[str, Any], processors: Mapping[str, Any]
-) -> list[object]:
-    return [
-        values[name] if (process := processors.get(name)) is None else process(values[name])
-        for name in names
-    ]
+def _parameters(
+    names: Sequence[str] | None, processors: Mapping[str, Any]
+) -> tuple[tuple[str, Processor | None], ...]:
+    # A processor may be several, for columns of several values, which are not used here.
+    return tuple((name, processors.get(name)) for name in names or ())

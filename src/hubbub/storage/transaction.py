@@ -8,7 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.sql import Executable
 
 from hubbub.kernel.errors import Invalid
-from hubbub.storage.statements import Row
+from hubbub.storage.statements import Row, Statements
 
 DialectName = Literal["sqlite", "postgresql"]
 
@@ -28,10 +28,6 @@ class Rows(list[Row]):
     changed: int = 0
     """Rows that a change touched."""
 
-    def one(self) -> Row:
-        (row,) = self
-        return row
-
     def one_or_none(self) -> Row | None:
         if len(self) > 1:
             raise ValueError(f"{len(self)} rows where at most one was expected")
@@ -50,7 +46,13 @@ class Transaction(ABC):
 
     @abstractmethod
     async def execute(self, statement: Executable, **values: object) -> Rows:
-        """Run one statement; `values` are its bind parameters, or the columns of an insert."""
+        """Run one statement.
+
+        Args:
+            values: its bind parameters, and the columns of an insert or update. A statement that
+                leaves all its values to these can be a constant of its store: to make it anew
+                costs more than to run it.
+        """
 
 
 class ReadTransaction(Transaction):
@@ -60,20 +62,24 @@ class ReadTransaction(Transaction):
 class WriteTransaction(Transaction):
     """Reads and writes; kept whole or not at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
         self.events: list[object] = []
 
     def publish(self, event: object) -> None:
         """Tell whoever listens, after this was committed and only then."""
         self.events.append(event)
 
-    @abstractmethod
     async def execute_many(
         self, statement: Executable, values: Sequence[Mapping[str, object]]
     ) -> None:
         """Run one statement for each of `values`, which all name the same columns."""
+        if values:
+            prepared = self._statements.prepare(statement, values[0])
+            await self._run_many(
+                prepared.compiled.sql, [prepared.arguments(each) for each in values]
+            )
 
-    @abstractmethod
     async def insert_many(
         self,
         table: Table,
@@ -87,3 +93,10 @@ class WriteTransaction(Transaction):
         Args:
             missing_only: leave a row alone that is there already.
         """
+        if rows:
+            insertion = self._statements.insertion(table, columns, missing_only=missing_only)
+            await self._run_many(insertion.sql, insertion.arguments(rows))
+
+    @abstractmethod
+    async def _run_many(self, sql: str, arguments: Sequence[Sequence[object]]) -> None:
+        """Run one statement once for each of `arguments`."""

@@ -10,6 +10,8 @@ from sqlalchemy import ARRAY, REAL, DateTime, Dialect, Double, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from hubbub.storage.transaction import Unkeepable
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 _decode_texts: Final = msgspec.json.Decoder(list[str]).decode
@@ -113,17 +115,8 @@ class Timestamp(TypeDecorator[datetime]):
 
 
 def timestamp_text(moment: datetime) -> str:
-    """How SQLite keeps a moment: `2026-11-20T23:39:23.123456+00:00`.
-
-    Raises:
-        ValueError: if it has no time zone.
-    """
-    zone = moment.tzinfo
-    if zone is not UTC:
-        if zone is None:
-            raise ValueError("a moment needs a time zone")
-        moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds")
+    """How SQLite keeps a moment: `2026-11-20T23:39:23.123456+00:00`."""
+    return _in_utc(moment).isoformat(timespec="microseconds")
 
 
 def _moment_text(moment: datetime | None) -> str | None:
@@ -131,9 +124,27 @@ def _moment_text(moment: datetime | None) -> str | None:
 
 
 def _moment(moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
+    return None if moment is None else _in_utc(moment)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """
+    Raises:
+        Unkeepable: if there it is before the year 1, or after 9999.
+        ValueError: if it has no time zone.
+    """
+    zone = moment.tzinfo
+    if zone is UTC:
+        return moment
+    if zone is None:
         raise ValueError("a moment needs a time zone")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        expected = "a moment that in UTC is in the years 1 to 9999"
+        raise Unkeepable(
+            "the database cannot keep this", errors=[{"field": "", "expected": expected}]
+        ) from error
 
 
 class TextArray(TypeDecorator[Sequence[str]]):
