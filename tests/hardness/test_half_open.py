@@ -18,9 +18,9 @@ async def test_a_silent_spoke_is_dropped_after_two_missed_pings(start, connect):
     hub = start(ping_s=PING_S)
     caller = await connect(hub)
     spoke = await connect(hub, **SILENT)
+    began = time.monotonic()
     registered = await spoke.register("mute")
     hang = registered["operations"][1]["operationId"]
-    began = time.monotonic()
     with pytest.raises(Refused) as refused:
         await caller.call(hang)
     assert refused.value.code == "ABORTED"
