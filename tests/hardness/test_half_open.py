@@ -9,7 +9,7 @@ from tests.hardness.clients import Refused, until
 
 pytestmark = pytest.mark.slow
 
-PING_S = 0.5
+PING_S = 1.0
 SILENT = {"enable_auto_pong": False}
 MUCH = {"text": "x" * 256 * 1024}
 
