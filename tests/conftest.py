@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import asyncio
+import gc
 from contextlib import asynccontextmanager
 from functools import partial
 from types import ModuleType
@@ -37,6 +38,17 @@ def brisk_ends():
     hasty.sleep = lambda delay: asyncio.sleep(min(delay, 0.005))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn.server, "asyncio", hasty)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_hub_freezes_another():
+    """A hub that starts tells the collector to leave what is here alone, for it stays. Here that
+    would be what is left of the hubs before it, which then would stay for good."""
+    gc.collect()
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "freeze", lambda: None)
         yield
 
 
