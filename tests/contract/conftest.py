@@ -1,20 +1,16 @@
 """Databases to hold the contract against: one of each kind a run, made and thrown away."""
 
-import asyncio
-import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import asyncpg
 import pytest
-from sqlalchemy.engine import make_url
 
 from hubbub.storage import migrate
+from tests.support import services
 
 NewDatabase = Callable[[], str]
-
-_SERVER = os.environ.get("HUBBUB_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 
 
 @pytest.fixture(scope="session")
@@ -24,33 +20,9 @@ def new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
 
 
 @pytest.fixture(scope="session")
-def new_postgresql() -> Iterator[NewDatabase]:
-    try:
-        asyncio.run(_on_server("SELECT 1"))
-    except (OSError, asyncpg.PostgresError) as e:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(
-            f"NO POSTGRESQL: half of the contract is not held. Set HUBBUB_TEST_POSTGRES ({e})"
-        )
-    made: list[str] = []
-
-    def new() -> str:
-        made.append(f"hubbub_contract_{uuid.uuid4().hex}")
-        asyncio.run(_on_server(f"CREATE DATABASE {made[-1]}"))
-        return make_url(_SERVER).set(database=made[-1]).render_as_string(hide_password=False)
-
-    yield new
-    for name in made:
-        asyncio.run(_on_server(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _on_server(statement: str) -> None:
-    connection = await asyncpg.connect(_SERVER, timeout=5)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+def new_postgresql(postgres_server: str) -> Iterator[NewDatabase]:
+    with ExitStack() as made:
+        yield lambda: made.enter_context(services.database(postgres_server))
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -53,7 +53,7 @@ def test_binaries_that_do_not_work_are_passed_over(tmp_path):
     (folder / "initdb").chmod(0o755)
     with (
         pytest.raises(Unavailable, match="no more binaries"),
-        services._started_from_any([folder], []),
+        services._started_from_any([folder]),
     ):
         pass
 
@@ -70,11 +70,21 @@ def test_a_setting_that_answers_is_taken(postgres_server):
 
 
 @pytest.mark.skipif(not services.binaries(), reason="no PostgreSQL binaries")
-def test_where_no_server_listens_one_is_started(monkeypatch):
-    monkeypatch.setattr(services, "USUAL", NOBODY_HERE)
+def test_one_of_our_own_is_started_whoever_else_listens(postgres_server, monkeypatch):
+    monkeypatch.setattr(services, "USUAL", postgres_server)
     with services.server({}) as url:
-        assert url != NOBODY_HERE
+        assert url != postgres_server
         assert refusal(url) is None
+
+
+def test_where_none_can_be_started_the_usual_one_is_taken(postgres_server, monkeypatch):
+    monkeypatch.setattr(services, "binaries", list)
+    monkeypatch.setattr(services, "USUAL", postgres_server)
+    with services.server({}) as url:
+        assert url == postgres_server
+    monkeypatch.setattr(services, "USUAL", NOBODY_HERE)
+    with pytest.raises(Unavailable), services.server({}):
+        pass
 
 
 def test_a_missing_service_fails_in_ci():
