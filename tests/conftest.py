@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import uvicorn.server
+from hypothesis import HealthCheck, settings
 
 from tests.support import services
 from tests.support.doors import DOORS
@@ -28,6 +29,16 @@ def pytest_collection_modifyitems(items):
         pair = params.get("dialect"), params.get("door")
         if pair[0] and pair not in SOON and not item.get_closest_marker("everywhere"):
             item.add_marker("slow")
+
+
+# How long an example takes is the machine's business, and asserted nowhere.
+settings.register_profile(
+    "unhurried",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session", autouse=True)
