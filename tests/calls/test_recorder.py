@@ -42,6 +42,13 @@ async def far():
     return Far()
 
 
+@pytest.fixture
+async def database(database_url):
+    database = await open_database(database_url, Bus())
+    yield database
+    await database.close()
+
+
 @asynccontextmanager
 async def writing(graph):
     """The graph at work; with the block it ends."""
@@ -120,8 +127,7 @@ async def test_a_hub_that_leaves_does_not_wait_for_ever_for_a_database_that_refu
     assert (graph.waiting, far.written) == (0, 0)
 
 
-async def test_a_call_whose_operation_and_account_are_gone_is_kept_without_them(database_url):
-    database = await open_database(database_url, Bus())
+async def test_a_call_whose_operation_and_account_are_gone_is_kept_without_them(database):
     graph = CallGraph(database, record_bytes_max=100)
     router, spoke = offered(graph)
     call, _ = begin(router)
@@ -130,6 +136,5 @@ async def test_a_call_whose_operation_and_account_are_gone_is_kept_without_them(
         await graph.settled()
     async with database.reading() as tx:
         (kept,) = await tx.execute(select(nodes).where(nodes.c.id == call.id))
-    await database.close()
     found = kept.operation_id, kept.caller_account_id, kept.status, kept.output
     assert found == (REMOVED, None, "completed", "done")
