@@ -9,8 +9,11 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from benchmarks.processes import Process, command
+
+SETTLES_S: Final = 60
 
 
 class Hub(Process):
@@ -41,14 +44,12 @@ class Hub(Process):
             raise KeyError(name)
         return float(found[1])
 
-    async def settled(self, timeout_s: float = 60) -> float:
-        """Wait until every call record is written; the seconds that it took."""
-        began = time.perf_counter()
-        async with asyncio.timeout(timeout_s):
+    async def settled(self) -> None:
+        """Wait until every call record is written."""
+        async with asyncio.timeout(SETTLES_S):
             # There is nothing to wait on but another process.
             while await asyncio.to_thread(self.metric, "call_records_waiting"):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
-        return time.perf_counter() - began
 
 
 @contextmanager

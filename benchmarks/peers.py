@@ -5,6 +5,7 @@ import asyncio
 import json
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -62,7 +63,7 @@ def input_of(size: int = INPUT_BYTES) -> bytes:
     return json.dumps(value).encode()
 
 
-class Peer(WSListener):
+class Peer(WSListener, ABC):
     """A connection that takes one frame after the other."""
 
     transport: WSTransport
@@ -77,8 +78,9 @@ class Peer(WSListener):
     def send(self, frame: bytes) -> None:
         self.transport.send(WSMsgType.TEXT, frame)
 
+    @abstractmethod
     def took(self, frame: bytes) -> None:
-        raise NotImplementedError
+        """A frame came."""
 
 
 async def connected(peer: Peer, url: str, key: str | None) -> None:
@@ -123,7 +125,7 @@ class EchoSpoke(Peer):
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What a caller saw. Seconds."""
+    """What a caller saw of the calls that were answered, and how many were refused. Seconds."""
 
     calls: int
     errors: int
@@ -170,9 +172,10 @@ class Caller(Peer):
         started = self._started.pop(int(id), None) if id else None
         if started is None:
             return  # the hub's hello, or its goodbye
-        if not frame.startswith(b'{"type":"call.responded"'):
+        if frame.startswith(b'{"type":"call.responded"'):
+            self._latencies.append(now - started)
+        else:
             self._errors += 1
-        self._latencies.append(now - started)
         if now < self._until:
             self._call()
         elif not self._started and self._done is not None and not self._done.done():

@@ -46,7 +46,7 @@ class Target:
     name: str
     process: Process
     caller: Loads
-    settled: Callable[[], Awaitable[object]]
+    settled: Callable[[], Awaitable[None]]
     """Wait for what the calls left to be done: it belongs to their price."""
     cpu_us: dict[int, list[float]] = field(default_factory=lambda: {n: [] for n in IN_FLIGHT})
     per_s: dict[int, list[float]] = field(default_factory=lambda: {n: [] for n in IN_FLIGHT})
@@ -148,7 +148,7 @@ async def _targets(stack: AsyncExitStack) -> AsyncIterator[Target]:
 
 @asynccontextmanager
 async def _target(
-    name: str, process: Process, settled: Callable[[], Awaitable[object]]
+    name: str, process: Process, settled: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[Target]:
     url, key = process.said["url"], process.said["key"]
     with Process(*command("benchmarks.peers", url, key or "")):

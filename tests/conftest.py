@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import asyncio
+import gc
 import signal
 from contextlib import asynccontextmanager
 from functools import partial
@@ -8,6 +9,7 @@ from types import ModuleType
 
 import pytest
 import uvicorn.server
+from hypothesis import HealthCheck, settings
 
 from tests.support import services
 from tests.support.doors import DOORS
@@ -30,6 +32,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker("slow")
 
 
+# How long an example takes is the machine's business, and asserted nowhere.
+settings.register_profile(
+    "unhurried",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unhurried")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def brisk_ends():
     """uvicorn naps for a tenth of a second when it stops; a thousand tests had rather not."""
@@ -50,6 +62,17 @@ def interruptible():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_hub_freezes_another():
+    """A hub that starts tells the collector to leave what is here alone, for it stays. Here that
+    would be what is left of the hubs before it, which then would stay for good."""
+    gc.collect()
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "freeze", lambda: None)
+        yield
 
 
 @pytest.fixture

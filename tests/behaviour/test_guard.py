@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from hubbub.interfaces.guard import bearer
 from hubbub.kernel.errors import Invalid
 from hubbub.storage.sqlite import READERS
 from tests.support.peer import spec
@@ -22,11 +23,15 @@ REFUSED = [
     {"Host": "127.0.0.1.evil.example.org"},
     {"Host": "localhost@evil.example.org"},
     {"Host": ""},
+    {"Host": "[::1"},
     {"Origin": "https://evil.example.org"},
     {"Origin": "http://127.0.0.1.evil.example.org"},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://[::1"},
 ]
+NOT_ASKED = ("", "[::1", "localhost@evil.example.org")
+"""Hosts that no client would ask for over a WebSocket."""
 WELCOME = [{}, {"Host": "localhost"}, {"Host": "[::1]:4820"}, {"Origin": "http://localhost:4820"}]
 
 
@@ -42,13 +47,28 @@ async def test_a_request_for_another_host_or_from_another_origin_is_refused(hub,
 
 async def test_a_connection_for_another_host_or_from_another_origin_is_refused(hub):
     for headers in REFUSED:
-        if headers.get("Host") not in ("", "localhost@evil.example.org"):  # no client asks that
+        if headers.get("Host") not in NOT_ASKED:
             with pytest.raises(InvalidStatus) as refused:
                 await connect_as(hub, headers)
             assert refused.value.response.status_code == 403
     for headers in WELCOME:
         peer = await connect_as(hub, headers)
         assert await peer.call("account.me")
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("Bearer a", "a"),
+        ("bearer  a ", "a"),
+        ("Bearer ", None),
+        ("Basic a", None),
+        ("a", None),
+        (None, None),
+    ],
+)
+def test_a_key_stands_behind_the_word_bearer(header, key):
+    assert bearer(header) == key
 
 
 async def test_an_owner_may_name_other_hosts(serve):

@@ -140,7 +140,7 @@ async def test_what_is_not_an_operation_is_not_found(http):
 
 async def test_a_caller_may_say_how_long_it_waits(hub, http):
     spoke = await hub.spoke("laptop", spec("dev.fs", "read"))
-    answer = await http.post("/v1/dev.fs/read", headers={"Hubbub-Timeout-Ms": "50"})
+    answer = await http.post("/v1/dev.fs/read", headers={"Hubbub-Timeout-Ms": "600"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "TIMEOUT")
     assert (await spoke.asked())["requestId"] == (await spoke.stopped())["requestId"]
     answer = await http.post("/v1/dev.fs/read", headers={"Hubbub-Timeout-Ms": "soon"})

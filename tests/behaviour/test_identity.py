@@ -142,7 +142,7 @@ async def test_a_connection_ends_when_its_key_expires(hub):
     # Where this machine is too busy to connect in time, the key has to last longer.
     for lasts_s in (0.5, 2, 4):
         now = (await owner.envelope("account.me", {}))["meta"]["timestamp"] / 1000
-        expiry = _moment(now + lasts_s)
+        expiry = datetime.fromtimestamp(now + lasts_s, UTC).isoformat()
         made = await owner("apiKey.create", ownerId=account["id"], expiresAt=expiry)
         with suppress(Closed):
             peer = await hub.connect(made["secret"])
@@ -417,10 +417,6 @@ async def everything(hub):
     """All that is kept in the tables, as text."""
     kept = [repr(await hub.rows(table)) for table in metadata.sorted_tables]
     return "".join(kept)
-
-
-def _moment(at):
-    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 async def test_a_key_that_ends_makes_none_that_lasts_longer(hub, somebody):

@@ -262,6 +262,10 @@ async def test_a_second_connection_of_a_spoke_fences_the_first(hub):
     await second.answer(await second.asked(), "second")
     assert await again == "second"
     assert asked["requestId"] not in hub.house.router.calls
+    # That its first connection has ended is no news of the spoke.
+    assert {status for *_, status in await offers(hub)} == {"active"}
+    (seen,) = (await hub.door()("spoke.list"))["items"]
+    assert (seen["name"], seen["status"]) == ("laptop", "connected")
 
 
 async def test_the_answers_of_one_who_is_not_asked_count_as_nothing(hub):
@@ -408,14 +412,10 @@ async def test_a_spoke_that_leaves_while_it_registers_is_away(hub):
     spoke = await hub.connect()
     told = {"name": "laptop", "spokeType": "dev-env", "operations": [READ]}
     await spoke.begin("hub.register", told)
+    await spoke.call("account.me")  # by now the hub has begun with the one before
     await spoke.vanish()
-    # It may never have been here; if it was, it is not any more.
-    await hub.written()
-    await until(
-        lambda: hub.door()("spoke.list"),
-        lambda page: [spoke for spoke in page["items"] if spoke["status"] == "connected"] == [],
-    )
-    assert {status for *_, status in await offers(hub)} <= {"inactive"}
+    await away(hub, "laptop")
+    assert {status for *_, status in await offers(hub)} == {"inactive"}
     assert len(hub.house.presence) == 0
 
 
@@ -462,6 +462,17 @@ async def test_a_spoke_tells_about_its_machine(hub, call):
         "dev-env",
         spoke.hello["accountId"],
     )
+
+
+async def test_a_spoke_that_is_here_is_heard_of_and_one_that_left_is_not(hub, call):
+    here = (await (await hub.connect()).register("here", READ))["spokeId"]
+    leaving = await hub.spoke("gone", WRITE)
+    await leaving.leave()
+    gone = await away(hub, "gone")
+    before = (await call("spoke.get", id=here))["lastHeartbeat"]
+    await hub.house.presence.beat()
+    assert (await call("spoke.get", id=here))["lastHeartbeat"] > before
+    assert await call("spoke.get", id=gone["id"]) == gone
 
 
 async def test_after_a_restart_no_spoke_is_here_until_it_comes_back(serve):

@@ -172,6 +172,38 @@ def test_a_call_without_a_deadline_has_the_usual_one(loop, router):
     assert spoke.link.aborts == [(call, Reason.TIMEOUT)]
 
 
+@pytest.mark.parametrize(
+    ("given_s", "lives_s"), [(600, 600), (1, 60), (10**6, 3600)], ids=["more", "less", "too much"]
+)
+def test_a_call_that_waits_for_another_has_the_time_of_that_one_and_never_less(
+    loop, router, given_s, lives_s
+):
+    offering(router, "s", QUERY)
+    call, heard = begin(router, "dev.query")
+    router.extend(call.id, given_s)
+    loop.advance(lives_s - 0.1)
+    assert heard.ends == []
+    loop.advance(0.2)
+    assert heard.end == ("failed", "TIMEOUT")
+
+
+def test_a_call_that_waits_for_another_keeps_the_deadline_that_its_caller_set(loop, router):
+    offering(router, "s", QUERY)
+    call, heard = begin(router, "dev.query", deadline_ms=in_ms(2))
+    router.extend(call.id, 600)
+    loop.advance(2.1)
+    assert heard.end == ("failed", "TIMEOUT")
+
+
+def test_a_call_that_is_to_stop_gets_no_more_time(loop, router):
+    offering(router, "s", QUERY)
+    call, heard = begin(router, "dev.query")
+    router.abort(call, Cancel.KILL)
+    router.extend(call.id, 600)
+    loop.advance(KILL_WAIT_S + 0.1)
+    assert heard.end == ("aborted", "ABORTED")
+
+
 def test_every_answer_gives_a_subscription_more_time(loop, router):
     spoke = offering(router, "s", STREAM)
     call, heard = begin(router, "dev.stream", idle_timeout_ms=1000)
@@ -271,12 +303,13 @@ def test_the_result_of_a_killed_call_may_win(router):
     assert (heard.end, router.counters.late) == (("completed", None), 1)
 
 
-def test_a_killed_call_may_be_aborted_for_good(router):
-    offering(router, "s", QUERY)
+def test_a_killed_call_may_be_aborted_for_good_and_its_provider_is_told_once(router):
+    spoke = offering(router, "s", QUERY)
     call, heard = begin(router, "dev.query")
     router.abort(call, Cancel.KILL)
     router.abort(call, Cancel.KILLNOWAIT)
     assert (heard.end, router.held()) == (("aborted", "ABORTED"), ZERO)
+    assert spoke.link.aborts == [(call, Reason.CANCELLED)]
 
 
 def test_a_skipped_call_is_left_to_its_provider(router):
@@ -458,6 +491,15 @@ def test_an_answer_that_is_no_envelope_is_the_end(router):
     assert router.held() == ZERO
 
 
+def test_answers_that_break_their_schema_are_passed_on_counted_and_told_of_once(router, caplog):
+    spoke = offering(router, "s", definition("dev.odd", output_schema={"type": "string"}))
+    for data in (1, 2, "fits"):
+        call, heard = begin(router, "dev.odd")
+        router.responded(spoke, call.id, answer(data))
+        assert heard.end == ("completed", None)
+    assert (router.counters.unfit, len(caplog.records)) == (2, 1)
+
+
 def test_a_query_needs_an_answer(router):
     spoke = offering(router, "s", QUERY)
     call, heard = begin(router, "dev.query")
@@ -521,12 +563,36 @@ def test_each_call_that_ends_with_its_provider_has_an_error_of_its_own(router):
     assert one is not other
 
 
-def test_an_idempotent_call_goes_on_elsewhere_unless_it_was_answered(router):
-    first, second = offering(router, "a", TWICE), offering(router, "b", TWICE)
+def test_an_idempotent_call_goes_on_elsewhere_unless_it_was_answered_or_is_to_stop(router):
+    follow = definition("dev.follow", "subscription", idempotent=True)
+    first, second = offering(router, "a", TWICE, follow), offering(router, "b", TWICE, follow)
     call, _ = begin(router, "dev.twice")
-    assert call.provider is first
+    second.draining = True  # so that the others come to the first, too
+    answered, heard_answered = begin(router, "dev.follow")
+    stopping, heard_stopping = begin(router, "dev.twice")
+    second.draining = False
+    assert {each.provider for each in (call, answered, stopping)} == {first}
+    router.responded(first, answered.id, answer())
+    router.abort(stopping, Cancel.KILL)
     router.withdraw(first)
     assert (call.provider, second.link.sent) == (second, [call])
+    reasons = [heard.ends[0].reason for heard in (heard_answered, heard_stopping)]
+    assert reasons == [Reason.CALLEE_LEFT, Reason.CALLEE_LEFT]
+
+
+def test_a_call_that_was_answered_or_is_to_stop_is_not_begun_by_another(router):
+    first, second = offering(router, "a", QUERY, STREAM), offering(router, "b", QUERY, STREAM)
+    second.draining = True
+    answered, heard_answered = begin(router, "dev.stream")
+    stopping, heard_stopping = begin(router, "dev.query")
+    second.draining = False
+    router.responded(first, answered.id, answer())
+    router.abort(stopping, Cancel.KILL)
+    for call in (answered, stopping):
+        router.failed(first, call.id, Unavailable("no more"))
+    ends = [heard.end for heard in (heard_answered, heard_stopping)]
+    assert ends == [("failed", "UNAVAILABLE")] * 2
+    assert second.link.sent == []
 
 
 def test_a_draining_provider_keeps_its_calls_and_gets_no_more(router):

@@ -118,7 +118,6 @@ class RouterMachine(RuleBasedStateMachine):
 QUICK = settings(
     max_examples=60,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 

@@ -46,6 +46,7 @@ MODES = [Cancel.SKIP, Cancel.KILL, Cancel.KILLNOWAIT, Cancel.KILL]
 
 BUCKET_S = 1 / BUCKETS_PER_S
 ROUNDING_S = 1e-6
+MOMENT_S = 0.001  # deadlines are told in whole milliseconds
 
 
 @dataclass(eq=False)
@@ -251,7 +252,7 @@ class World:
     def _begin(self, traced: Traced, deadline_s: float | None, idle_s: float | None) -> None:
         wanted = self._expected(traced, deadline_s)
         router, bounds = self.router, self.router.bounds
-        now_ms = routing.time.time_ns() // 1_000_000
+        now_ms = self.time_ns() // 1_000_000
         ask = Ask(
             operation_id=traced.definition.id,
             parent_id=None if traced.parent is None else traced.parent.call.id,
@@ -499,7 +500,7 @@ class World:
                 continue
             assert self.router.calls[call.id] is call
             assert call.provider is traced.holder
-            assert abs(call.due_s - traced.due_s) < 0.1, "it has another deadline"
+            assert abs(call.due_s - traced.due_s) < MOMENT_S, "it has another deadline"
             assert now <= call.due_s + BUCKET_S + ROUNDING_S, "it should have ended"
             parent = traced.parent
             if parent is None or parent.live:

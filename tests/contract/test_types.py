@@ -27,7 +27,7 @@ _ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(m
 _MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=_ZONES)
 
 # The database is a fixture of the story around, not of each example.
-_examples = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_examples = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def returns(tx: Connection, type_: TypeEngine[object]) -> Callable[[object], object]:

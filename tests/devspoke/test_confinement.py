@@ -71,7 +71,7 @@ def outside(root):
     } | {"beside": sorted(os.listdir(root.parent))}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(path=PATHS, absolute=st.booleans())
 def test_no_path_leads_out(ground, path, absolute):
     files, before = Files(Root(ground)), outside(ground)

@@ -1,5 +1,6 @@
 """dev.fs over a wire, on real files."""
 
+import errno
 import os
 
 import pytest
@@ -8,6 +9,7 @@ from hubbub.client import AccessDenied, Conflict, Invalid, NotFound, TooLarge
 from hubbub.devspoke import searching
 from hubbub.devspoke.files import READ_BYTES_MAX
 from hubbub.devspoke.searching import MEMORY_BYTES_MAX
+from hubbub.kernel.errors import ExecutionFailed
 
 
 async def test_a_text_file_is_read_with_the_number_of_its_lines(dev, root):
@@ -124,6 +126,19 @@ async def test_a_file_is_written_whole_and_keeps_its_permissions(dev, root):
         assert (reader.read(), (root / "a.txt").read_text()) == ("é", "new")
     assert (root / "a.txt").stat().st_mode & 0o777 == 0o755
     assert os.listdir(root) == ["a.txt"]
+
+
+async def test_a_write_for_which_there_is_no_room_leaves_everything_as_it_was(
+    dev, root, monkeypatch
+):
+    def full(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (root / "a.txt").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ExecutionFailed):
+        await dev.call("dev.fs.write", path="a.txt", text="new")
+    assert (os.listdir(root), (root / "a.txt").read_text()) == (["a.txt"], "old")
 
 
 async def test_folders_on_the_way_are_made_when_asked_for(dev, root):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -141,7 +142,9 @@ class Peer:
     async def register(self, name: str, *operations: Frame, **more: object) -> Frame:
         """Offer these; what the hub answered."""
         told = {"name": name, "spokeType": "dev-env", "operations": list(operations), **more}
-        registered: Frame = await self.call("hub.register", told)
+        # However short a time the hub gives to calls that name none.
+        deadline = int((time.time() + PATIENCE_S) * 1000)
+        registered: Frame = await self.call("hub.register", told, deadline=deadline)
         return registered
 
     async def asked(self) -> Frame:

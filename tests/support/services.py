@@ -2,7 +2,7 @@
 
 PostgreSQL is taken from the setting HUBBUB_TEST_POSTGRES (a URL whose user may make
 databases), else from 127.0.0.1:5432 if it lets the user postgres in without a password,
-else started from whatever binaries there are.
+else started from whatever binaries there are, with its data in memory.
 """
 
 import asyncio
@@ -34,8 +34,10 @@ USUAL = "postgresql://postgres@127.0.0.1:5432/postgres"
 ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 INITDB = ("--encoding=UTF8", "--locale=C", "--no-sync")
 # Nothing that a test writes has to survive a crash of the machine.
-SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+SPEED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=128MB")
 SETTINGS = (*SPEED, "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=100")
+MEMORY = "/dev/shm"
+ROOM_BYTES = 2 * 1024**3
 
 
 class Account(TypedDict):
@@ -162,17 +164,30 @@ def _started_from_any(folders: Iterable[Path], problems: list[str]) -> Iterator[
 def started(folder: Path) -> Iterator[str]:
     """A server of our own, from the binaries in `folder`, with nothing left of it afterwards."""
     account = _account()
-    with tempfile.TemporaryDirectory(prefix="hubbub-postgres-", ignore_cleanup_errors=True) as home:
+    made = partial(
+        tempfile.TemporaryDirectory, prefix="hubbub-postgres-", ignore_cleanup_errors=True
+    )
+    # Programs may not be allowed to run from memory, so what is kept there is the data alone.
+    with made() as home, made(dir=_memory()) as data:
         if account:
-            os.chown(home, account["user"], account["group"])
+            for each in (home, data):
+                os.chown(each, account["user"], account["group"])
         folder = _reachable(folder, Path(home), account)
         run = partial(_run, cwd=home, account=account)
-        run(folder / "initdb", "-D", "data", "-U", "postgres", "-A", "trust", *INITDB)
-        process, url = _serve(folder, home, account)
+        run(folder / "initdb", "-D", data, "-U", "postgres", "-A", "trust", *INITDB)
+        process, url = _serve(folder, home, data, account)
         try:
             yield url
         finally:
             _stop(process)
+
+
+def _memory() -> str | None:
+    """Where files are kept in memory, if there is room; None for where they usually are."""
+    with suppress(OSError):
+        if shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+            return MEMORY
+    return None
 
 
 def _account() -> Account | None:
@@ -222,7 +237,9 @@ def _run(*command: str | Path, cwd: str | Path, account: Account | None) -> None
         raise Unavailable(f"{command[0]}: {error}") from error
 
 
-def _serve(folder: Path, home: str, account: Account | None) -> tuple[subprocess.Popen, str]:
+def _serve(
+    folder: Path, home: str, data: str, account: Account | None
+) -> tuple[subprocess.Popen, str]:
     # Between asking for a free port and taking it, somebody else may.
     for _ in range(3):
         port = _free_port()
@@ -230,7 +247,7 @@ def _serve(folder: Path, home: str, account: Account | None) -> tuple[subprocess
         settings = [word for setting in SETTINGS for word in ("-c", setting)]
         with open(f"{home}/log", "wb") as log:
             process = subprocess.Popen(
-                [folder / "postgres", "-D", "data", "-p", str(port), *settings],
+                [folder / "postgres", "-D", data, "-p", str(port), *settings],
                 cwd=home,
                 env=ENVIRONMENT,
                 stdout=log,
