@@ -151,14 +151,15 @@ async def test_numbers_are_shown_to_this_machine(hub, http):
         assert line in lines
 
 
-async def test_numbers_are_shown_to_those_with_a_key_where_strangers_come(serve):
+async def test_numbers_are_shown_to_those_who_see_all_calls_where_strangers_come(serve):
     async with (
         serve(host="0.0.0.0", public=True) as hub,
         httpx2.AsyncClient(base_url=hub.url, verify=False) as http,
     ):
         assert (await http.get("/metrics")).status_code == 401
-        key = {"Authorization": f"Bearer {hub.key}"}
-        assert (await http.get("/metrics", headers=key)).status_code == 200
+        for key, status in ((await hub.key_with(), 403), (await hub.key_with("calls:read"), 200)):
+            answer = await http.get("/metrics", headers={"Authorization": f"Bearer {key}"})
+            assert answer.status_code == status
 
 
 async def test_why_the_database_is_not_ready_is_for_those_on_this_machine(serve):
@@ -168,6 +169,11 @@ async def test_why_the_database_is_not_ready_is_for_those_on_this_machine(serve)
             await hub.house.database.close()
             details.append((await http.get("/ready")).json()["parts"]["database"]["detail"])
     assert details[0].startswith(f"{details[1]}: ")
+
+
+async def test_the_address_alone_leads_to_what_can_be_done_there(http):
+    answer = await http.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
 
 
 async def connect_as(hub, headers):

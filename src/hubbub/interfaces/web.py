@@ -1,14 +1,14 @@
 """The web application: where each way in stands."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -24,7 +24,7 @@ from hubbub.interfaces.mcp.door import METADATA, McpDoor
 from hubbub.interfaces.metrics import Metrics, exposition
 from hubbub.interfaces.openapi import document
 from hubbub.interfaces.websocket import WebSocketDoor
-from hubbub.kernel.errors import ExecutionFailed, HubError, Invalid, NotFound
+from hubbub.kernel.errors import AccessDenied, ExecutionFailed, HubError, Invalid, NotFound
 from hubbub.operations.access import allowed
 from hubbub.operations.operation import Operation
 from hubbub.protocol.codec import encode
@@ -67,6 +67,7 @@ def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
     calls.methods = {"GET", "POST"}  # and not HEAD, which Starlette adds to GET
     app = Starlette(
         routes=[
+            Route("/", RedirectResponse("/docs")),
             calls,
             Route("/mcp", parts.mcp.handle, methods=["GET", "POST", "DELETE"]),
             Route(METADATA, parts.mcp.protected_resource),
@@ -121,9 +122,12 @@ class _Pages:
     async def _database(self) -> dict[str, dict[str, object]]:
         try:
             with anyio.fail_after(HEALTH_S):
-                return {"database": asdict(await self._parts.database.health())}
-        except Exception as error:  # whatever it is, the page must say it
+                health = await self._parts.database.health()
             # To strangers it does not say where the database is, and as whom it is asked.
+            if self._private and not health.ready:
+                health = replace(health, detail="the last write failed")
+            return {"database": asdict(health)}
+        except Exception as error:  # whatever it is, the page must say it
             detail = type(error).__name__ if self._private else f"{type(error).__name__}: {error}"
             return {"database": {"ready": False, "detail": detail}}
 
@@ -139,7 +143,9 @@ class _Pages:
         """Numbers for Prometheus."""
         if self._private:
             try:
-                await self._parts.entrance.enter(request)
+                caller = await self._parts.entrance.enter(request)
+                if not caller.has("calls:read"):
+                    raise AccessDenied("these are everybody's calls", required="calls:read")
             except HubError as error:
                 return error_response(error)
         router = self._parts.router
