@@ -1,5 +1,6 @@
 """`hubbub db`, without a hub and beside one."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -12,9 +13,11 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
+from hubbub.app import open_database
 from hubbub.interfaces.cli import root
 from hubbub.interfaces.cli.database import shown
 from hubbub.kernel.errors import Invalid
+from hubbub.kernel.events import Bus
 from hubbub.settings import load
 from tests.cli.conftest import environment, serving
 
@@ -111,6 +114,14 @@ def test_a_backup_beside_a_running_hub_has_what_was_written(db, served, answer, 
 
 def test_a_schema_is_not_changed_under_a_running_hub(db, served):
     assert db("migrate", "--database", served.database).exit_code == 6
+
+
+def test_a_schema_of_postgresql_is_not_changed_under_a_running_hub(db, postgres_database):
+    with postgres_database() as url, asyncio.Runner() as runner:
+        running = runner.run(open_database(url, Bus()))
+        assert db("migrate", "--database", url).exit_code == 6
+        runner.run(running.close())
+        assert db("migrate", "--database", url).exit_code == 0
 
 
 @pytest.mark.skipif(shutil.which("pg_dump") is None, reason="no pg_dump on the path")

@@ -27,9 +27,7 @@ from hubbub.kernel.events import Bus
 from hubbub.settings import load
 from hubbub.storage.database import dialect_of
 from hubbub.storage.migrate import current as current_revision
-from hubbub.storage.migrate import upgrade
 from hubbub.storage.migrations import HEAD
-from hubbub.storage.sqlite import lock
 
 FAULTS_MAX: Final = 20
 LOOK_S: Final = 0.2
@@ -61,9 +59,8 @@ def db() -> None:
 def migrate(database: str | None, config: Path | None) -> None:
     """Bring the database to the newest schema. A hub does so when it starts."""
     url = _url(database, config)
-    with opening(url), _held(url):
-        before = current_revision(url)
-        upgrade(url)
+    with opening(url):
+        before = asyncio.run(_migrated(url))
     if current().json:
         printing.document({"database": shown(url), "from": before, "to": HEAD})
     elif before == HEAD:
@@ -131,6 +128,15 @@ def key(database: str | None, config: Path | None) -> None:
         click.echo(secret)
 
 
+async def _migrated(url: str) -> str | None:
+    """Open it as a hub does, which nobody else may meanwhile. At which revision it was before."""
+    new = dialect_of(url) == "sqlite" and not _path(url).exists()
+    before = None if new else await asyncio.to_thread(current_revision, url)
+    opened = await open_database(url, Bus())
+    await opened.close()
+    return before
+
+
 async def _another_key(url: str) -> str:
     opened = await open_database(url, Bus())
     try:
@@ -163,20 +169,14 @@ def _file(url: str) -> Path:
     Raises:
         NotFound: if there is none.
     """
-    file = Path(url.removeprefix("sqlite:///"))
+    file = _path(url)
     if not file.is_file():
         raise NotFound(f"there is no database at {file}")
     return file
 
 
-@contextmanager
-def _held(url: str) -> Iterator[None]:
-    """Nobody else changes the schema meanwhile."""
-    if dialect_of(url) == "postgresql":
-        yield
-        return
-    with lock(Path(url.removeprefix("sqlite:///"))):
-        yield
+def _path(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
 
 
 def _faults(file: Path) -> list[str]:
