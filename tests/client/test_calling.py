@@ -1,6 +1,7 @@
 """A caller, over a real socket, against a hub that follows a script."""
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, aclosing
 
 import msgspec
@@ -143,6 +144,22 @@ async def test_a_call_that_times_out_is_aborted_at_the_hub(connected):
     requested = await peer.expect(frames.CallRequested)
     aborted = await peer.expect(frames.CallAbort)
     assert (aborted.request_id, aborted.reason) == (requested.request_id, "timeout")
+
+
+@pytest.mark.parametrize("for_ever", [float("inf"), 1e308])
+async def test_a_time_without_end_is_a_long_one(connected, for_ever):
+    hub, peer = connected
+    calling = asyncio.create_task(hub.call("a.b", timeout_s=for_ever))
+    requested = await peer.expect(frames.CallRequested)
+    assert requested.deadline > 1000 * (time.time() + 300 * 24 * 3600)
+    await peer.respond(requested.request_id, 1)
+    assert await calling == 1
+    items = hub.subscribe("log.follow", idle_timeout_s=for_ever)
+    beginning = asyncio.create_task(anext(items))
+    requested = await peer.expect(frames.CallRequested)
+    assert requested.idle_timeout > 1000 * 300 * 24 * 3600
+    await peer.respond(requested.request_id, 1)
+    assert await beginning == 1
 
 
 async def test_cancelling_who_waits_aborts_the_call(connected):

@@ -16,6 +16,7 @@ from hubbub.kernel.errors import Busy, RateLimited, TimedOut, Unavailable
 from hubbub.protocol import codec, frames
 
 TIMEOUT_S = 60.0
+LATER_S_MAX = 365 * 24 * 3600.0  # a time without end is one that no hub waits for
 
 Mode = Literal["skip", "kill", "killnowait"]
 """How to abort: let it run and do not wait, wait until it stopped, or stop it and do not wait."""
@@ -189,7 +190,7 @@ class Caller:
             input=_encoded(input),
             provider=provider,
             parent_request_id=parent or self._parent,
-            idle_timeout=None if idle_timeout_s is None else int(idle_timeout_s * 1000),
+            idle_timeout=_ms(idle_timeout_s),
         )
         pending = PendingSubscription()
         await connection.request(requested, pending)
@@ -241,9 +242,13 @@ def _encoded(input: object) -> Raw:
             return Raw(codec.encode(input))
 
 
+def _ms(duration_s: float | None) -> int | None:
+    return None if duration_s is None else int(min(duration_s, LATER_S_MAX) * 1000)
+
+
 def _end(timeout_s: float | None) -> float | None:
     """When so many seconds will be over, by the monotonic clock."""
-    return None if timeout_s is None else time.monotonic() + timeout_s
+    return None if timeout_s is None else time.monotonic() + min(timeout_s, LATER_S_MAX)
 
 
 def _left(ends: float | None) -> float | None:
