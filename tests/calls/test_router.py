@@ -173,14 +173,16 @@ def test_a_call_without_a_deadline_has_the_usual_one(loop, router):
 
 
 @pytest.mark.parametrize(
-    ("given_s", "lives_s"), [(600, 600), (1, 60), (10**6, 3600)], ids=["more", "less", "too much"]
+    ("given_ms", "lives_s"),
+    [(600_000, 600), (1000, 60), (10**9, 3600), (10**400, 3600)],
+    ids=["more", "less", "too much", "no float"],
 )
 def test_a_call_that_waits_for_another_has_the_time_of_that_one_and_never_less(
-    loop, router, given_s, lives_s
+    loop, router, given_ms, lives_s
 ):
     offering(router, "s", QUERY)
     call, heard = begin(router, "dev.query")
-    router.extend(call.id, given_s)
+    router.extend(call.id, given_ms)
     loop.advance(lives_s - 0.1)
     assert heard.ends == []
     loop.advance(0.2)
@@ -190,7 +192,7 @@ def test_a_call_that_waits_for_another_has_the_time_of_that_one_and_never_less(
 def test_a_call_that_waits_for_another_keeps_the_deadline_that_its_caller_set(loop, router):
     offering(router, "s", QUERY)
     call, heard = begin(router, "dev.query", deadline_ms=in_ms(2))
-    router.extend(call.id, 600)
+    router.extend(call.id, 600_000)
     loop.advance(2.1)
     assert heard.end == ("failed", "TIMEOUT")
 
@@ -199,7 +201,7 @@ def test_a_call_that_is_to_stop_gets_no_more_time(loop, router):
     offering(router, "s", QUERY)
     call, heard = begin(router, "dev.query")
     router.abort(call, Cancel.KILL)
-    router.extend(call.id, 600)
+    router.extend(call.id, 600_000)
     loop.advance(KILL_WAIT_S + 0.1)
     assert heard.end == ("aborted", "ABORTED")
 
@@ -225,30 +227,13 @@ def test_answers_do_not_keep_alive_a_subscription_that_is_to_stop(loop, router):
     assert heard.end == ("aborted", "ABORTED")
 
 
-LONG_MS = 1_000_000
-
-
 def test_a_subscription_that_waits_for_a_longer_one_may_be_silent_as_long(loop, router):
     offering(router, "s", STREAM)
     given, heard_given = begin(router, "dev.stream", idle_timeout_ms=1000)
     open_, heard_open = begin(router, "dev.stream")
     for call in (given, open_):
-        router.extend(call.id, LONG_MS)
-    loop.advance(LONG_MS / 1000 - 1)
-    assert (heard_given.end, heard_open.ends) == (("failed", "TIMEOUT"), [])
-    loop.advance(1.1)
-    assert heard_open.end == ("failed", "TIMEOUT")
-
-
-@pytest.mark.parametrize("timeout_ms", [LONG_MS, 10**400], ids=["long", "no float"])
-def test_a_query_that_waits_for_a_longer_one_may_take_as_long(loop, router, timeout_ms):
-    offering(router, "s", QUERY)
-    given, heard_given = begin(router, "dev.query", deadline_ms=in_ms(1))
-    open_, heard_open = begin(router, "dev.query")
-    for call in (given, open_):
-        router.extend(call.id, timeout_ms)
-    longest_s = min(timeout_ms, round(router.bounds.timeout_s_max * 1000)) / 1000
-    loop.advance(longest_s - 1)
+        router.extend(call.id, 1_000_000)
+    loop.advance(999)
     assert (heard_given.end, heard_open.ends) == (("failed", "TIMEOUT"), [])
     loop.advance(1.1)
     assert heard_open.end == ("failed", "TIMEOUT")

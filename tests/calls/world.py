@@ -175,8 +175,9 @@ class World:
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(inflight, "TOMBSTONES_MAX", TOMBSTONES_MAX)
         self._patch.setattr(routing, "CALL_DEPTH_MAX", DEPTH_MAX)
+        self._clock = WallClock(self.loop)
         for module in (inflight, routing):
-            self._patch.setattr(module, "time", WallClock(self.loop))
+            self._patch.setattr(module, "time", self._clock)
 
     def close(self) -> None:
         self._patch.undo()
@@ -252,7 +253,7 @@ class World:
     def _begin(self, traced: Traced, deadline_s: float | None, idle_s: float | None) -> None:
         wanted = self._expected(traced, deadline_s)
         router, bounds = self.router, self.router.bounds
-        now_ms = self.time_ns() // 1_000_000
+        now_ms = self._clock.time_ns() // 1_000_000
         ask = Ask(
             operation_id=traced.definition.id,
             parent_id=None if traced.parent is None else traced.parent.call.id,
