@@ -87,10 +87,6 @@ class Presence:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def peers(self) -> list[Peer]:
-        """The connections of all spokes."""
-        return list(self._by_peer)
-
     async def register(self, account_id: str, peer: Peer, told: Registration) -> RegistrationResult:
         """Note what a spoke offers from now on, over this connection.
 
