@@ -15,6 +15,7 @@ from hubbub.app import open_database
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import Conflict
 from hubbub.kernel.events import Bus
+from hubbub.kernel.ids import new_id
 from hubbub.projects.tables import projects
 from hubbub.roles.tables import roles
 from hubbub.storage.sqlite import GROUP_COMMANDS_MAX, GROUP_S_MAX
@@ -335,6 +336,35 @@ async def test_it_says_that_it_cannot_be_written_until_it_can(database, database
     assert not health.ready and "the last write failed" in health.detail
     services.execute(database_url, "ALTER TABLE elsewhere RENAME TO alembic_version")
     assert (await database.health()).ready
+
+
+# What only PostgreSQL has to promise.
+
+HOLDERS = """FROM pg_locks WHERE locktype = 'advisory' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_server_that_forgot_who_holds_the_database_is_told_before_a_write(
+    database, database_url
+):
+    services.execute(database_url, f"SELECT pg_terminate_backend(pid) {HOLDERS}")
+    async with asyncio.timeout(PATIENCE_S):
+        while services.execute(database_url, f"SELECT pid {HOLDERS}") != "SELECT 1":
+            await database.write(adding(new_id()))
+    with pytest.raises(Conflict):
+        await open_database(database_url, Bus())
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_whoever_lost_the_database_to_another_writes_no_more(database, database_url):
+    services.execute(database_url, f"SELECT pg_terminate_backend(pid) {HOLDERS}")
+    other = await open_database(database_url, Bus())
+    with pytest.raises(Conflict):
+        await database.write(adding("a"))
+    assert await names(database, "a") == {}
+    await other.close()
+    await database.write(adding("a"))
 
 
 # What only SQLite has to promise.

@@ -88,10 +88,12 @@ class PostgresDatabase(Database):
     dialect = "postgresql"
     faults = (asyncpg.PostgresError,)
 
-    def __init__(self, pool: Any, holder: Any, bus: Bus) -> None:
+    def __init__(self, url: str, pool: Any, holder: Any, bus: Bus) -> None:
         super().__init__()
+        self._url = url
         self._pool = pool
         self._holder = holder  # the connection that holds the database for this hub
+        self._holding = asyncio.Lock()
         self._bus = bus
         self._statements = Statements(asyncpg_dialect.dialect(), insert)  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
         self._writing = 0
@@ -111,7 +113,7 @@ class PostgresDatabase(Database):
                 "jit": "off",
             },
         )
-        return cls(pool, holder, bus)
+        return cls(url, pool, holder, bus)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[ReadTransaction]:
@@ -124,9 +126,17 @@ class PostgresDatabase(Database):
     async def _written(self, work: Work[T]) -> T:
         self._writing += 1
         try:
+            await self._hold_on()
             return await self._attempt(work)
         finally:
             self._writing -= 1
+
+    async def _hold_on(self) -> None:
+        """A server that was restarted has forgotten who holds the database."""
+        if self._holder.is_closed():
+            async with self._holding:
+                if self._holder.is_closed():
+                    self._holder = await hold(self._url)
 
     async def _attempt(self, work: Work[T]) -> T:
         for attempt in range(ATTEMPTS_MAX):
