@@ -22,13 +22,15 @@ __all__ = ["postgres_server"]
 # Doors do not know on which database the hub stands, and behind each is the same hub: to see all
 # pairs can wait.
 SOON = {("sqlite", None), ("sqlite", "http"), ("sqlite", "websocket")}
+EVERYWHERE = {*(("sqlite", door) for door in DOORS), ("postgresql", "http")}
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
-        pair = params.get("dialect"), params.get("door")
-        if pair[0] and pair not in SOON and not item.get_closest_marker("everywhere"):
+        pair = params.get("dialect") or params.get("new_database"), params.get("door")
+        soon = EVERYWHERE if item.get_closest_marker("everywhere") else SOON
+        if pair[0] and pair not in soon:
             item.add_marker("slow")
 
 

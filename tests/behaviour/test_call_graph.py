@@ -165,6 +165,7 @@ async def test_what_an_operation_keeps_to_itself_is_not_recorded(hub, call):
     assert (seen["error"]["code"], seen["error"]["details"]) == ("NOT_FOUND", {})
 
 
+@pytest.mark.slow
 async def test_whatever_a_spoke_answers_the_graph_goes_on(hub):
     spoke = await hub.spoke("laptop", READ)
     caller = await hub.connect()
@@ -194,6 +195,7 @@ async def test_whatever_a_spoke_answers_the_graph_goes_on(hub):
     assert asked["requestId"] in [call["id"] for call in page["items"]]
 
 
+@pytest.mark.slow
 async def test_whatever_a_spoke_fails_with_is_told_and_recorded(hub):
     spoke = await hub.spoke("laptop", READ)
     for details in ('{"n": 1e999}', '{"n": %s}' % ("1" * 5000), r'{"n": "\u0000"}', "[1]", "5"):

@@ -92,6 +92,7 @@ async def test_an_unknown_provider_does_not_offer_it(hub):
     assert refused.value.details == {"operation": "chat.complete", "provider": "desktop"}
 
 
+@pytest.mark.slow
 async def test_a_deadline_ends_the_call_and_the_spoke_is_told(hub):
     spoke = await hub.spoke("laptop", READ)
     caller = await hub.connect()
@@ -119,6 +120,7 @@ async def test_a_deadline_that_has_passed_starts_nothing(hub):
     await asking
 
 
+@pytest.mark.slow
 async def test_a_call_without_a_deadline_has_the_usual_one(serve):
     async with serve(call_timeout_s=1) as hub:
         await hub.spoke("laptop", READ)
@@ -456,6 +458,7 @@ async def test_who_stops_listening_stops_the_subscription(hub, call):
     }
 
 
+@pytest.mark.slow
 async def test_a_subscription_in_which_nothing_happens_is_stopped(hub):
     spoke = await hub.spoke("laptop", TAIL)
     caller = await hub.connect()
@@ -505,6 +508,7 @@ async def test_call_run_takes_the_first_answer_of_a_subscription_and_stops_it(hu
     assert (await spoke.stopped())["requestId"] == asked["requestId"]
 
 
+@pytest.mark.slow
 async def test_call_run_may_wait_longer_than_is_usual(serve):
     async with serve(call_timeout_s=1) as hub:
         spoke = await hub.spoke("laptop", READ)

@@ -162,6 +162,7 @@ async def test_numbers_are_shown_to_those_who_see_all_calls_where_strangers_come
             assert answer.status_code == status
 
 
+@pytest.mark.slow
 async def test_why_the_database_is_not_ready_is_for_those_on_this_machine(serve):
     details = []
     for where in ({}, {"host": "0.0.0.0", "public": True}):

@@ -138,6 +138,7 @@ async def test_what_is_not_an_operation_is_not_found(http):
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
 
 
+@pytest.mark.slow
 async def test_a_caller_may_say_how_long_it_waits(hub, http):
     spoke = await hub.spoke("laptop", spec("dev.fs", "read"))
     answer = await http.post("/v1/dev.fs/read", headers={"Hubbub-Timeout-Ms": "600"})

@@ -136,6 +136,7 @@ async def test_the_connections_of_a_suspended_account_are_ended_and_no_others(hu
     assert (await other.call("account.me"))["email"] == "owner@localhost"
 
 
+@pytest.mark.slow
 async def test_a_connection_ends_when_its_key_expires(hub):
     owner = hub.door()
     account = await owner("account.create", email="ann@example.org")

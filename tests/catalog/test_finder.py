@@ -12,8 +12,6 @@ from hubbub.kernel.clock import utc_now
 from hubbub.kernel.events import Bus
 from hubbub.protocol.specs import OperationSpec
 
-pytestmark = pytest.mark.everywhere
-
 
 class Interrupted:
     """A database in which something happens after the first reading."""

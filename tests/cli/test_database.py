@@ -45,6 +45,7 @@ def test_a_database_is_brought_to_the_newest_schema_once(db, tmp_path):
     assert [step["from"] for step in steps] == [None, steps[0]["to"]]
 
 
+@pytest.mark.slow
 def test_postgresql_is_migrated_and_checked_too(db, postgres_database):
     with postgres_database() as url:
         before = db("check", "--database", url)
@@ -116,6 +117,7 @@ def test_a_schema_is_not_changed_under_a_running_hub(db, served):
     assert db("migrate", "--database", served.database).exit_code == 6
 
 
+@pytest.mark.slow
 def test_a_schema_of_postgresql_is_not_changed_under_a_running_hub(db, postgres_database):
     with postgres_database() as url, asyncio.Runner() as runner:
         running = runner.run(open_database(url, Bus()))
@@ -124,6 +126,7 @@ def test_a_schema_of_postgresql_is_not_changed_under_a_running_hub(db, postgres_
         assert db("migrate", "--database", url).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pg_dump") is None, reason="no pg_dump on the path")
 def test_a_backup_of_postgresql_is_what_pg_restore_reads(db, postgres_database, tmp_path):
     copy = tmp_path / "copy"
@@ -177,6 +180,7 @@ def test_what_takes_long_shows_a_bar_to_whoever_looks(file, tmp_path):
     assert (checking.returncode, "is whole" in out, "checking" in told) == (0, True, True)
 
 
+@pytest.mark.slow
 def test_a_key_made_on_the_machine_opens_the_hub(db, tmp_path):
     file = f"sqlite:///{tmp_path / 'hub.sqlite'}"
     key = json.loads(db("key", "--database", file).stdout)["key"]

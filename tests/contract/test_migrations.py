@@ -46,6 +46,7 @@ def test_a_migration_that_fails_leaves_nothing(new_database):
     assert (migrate.current(url), within(url, catalog.facts)) == (None, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["options=-c%20search_path%3Dhub", "search_path=hub"])
 def test_the_url_chooses_the_schema_on_postgresql(new_postgresql, query):
     url = new_postgresql()

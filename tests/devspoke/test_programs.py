@@ -104,6 +104,7 @@ async def test_an_abort_kills_the_program_and_what_it_started(connect):
     await gone(child)
 
 
+@pytest.mark.slow
 async def test_a_timeout_kills_the_program_and_what_it_started(connect):
     dev = await connect(allow=["sh"])
     await dev.request("dev.proc.run", program="sh", args=["-c", PARENT_AND_CHILD], timeoutS=1)

@@ -145,12 +145,14 @@ def test_an_installation_that_failed_is_begun_again(checkout):
     assert checkout.installs() == INSTALLED
 
 
+@pytest.mark.slow
 def test_of_several_at_once_one_installs_and_the_others_wait(checkout):
     runs = [checkout.start("demo") for _ in range(3)]
     assert [run.communicate(timeout=30)[0] for run in runs] == ["hubbub demo\n"] * 3
     assert checkout.installs() == INSTALLED
 
 
+@pytest.mark.slow
 def test_the_lock_of_an_installation_that_died_is_taken_over(checkout):
     dead = subprocess.Popen(["true"])
     dead.wait()

@@ -10,6 +10,8 @@ import pytest
 from tests.support import services
 from tests.support.services import Unavailable, database, execute, refusal
 
+pytestmark = pytest.mark.slow
+
 NOBODY_HERE = "postgresql://postgres@127.0.0.1:1/postgres"
 
 

@@ -23,8 +23,6 @@ from hubbub.storage.transaction import ConstraintViolated, Unkeepable
 from tests.support import services
 from tests.support.hub import PATIENCE_S
 
-pytestmark = pytest.mark.everywhere
-
 
 @pytest.fixture
 def bus():
@@ -266,6 +264,7 @@ async def test_whoever_stops_waiting_does_not_disturb_the_others(database):
     assert await names(database) == found
 
 
+@pytest.mark.slow
 async def test_reads_that_are_cut_short_leave_the_others_alone(database):
     """A scope that is cancelled cancels again and again until it is left."""
     number = select(literal(1).label("n")).cte("number", recursive=True)
