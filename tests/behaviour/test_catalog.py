@@ -117,7 +117,8 @@ async def test_what_is_registered_is_not_removed_before_it_is_offered(hub, call)
 
     async def registered(tx):
         stored = await store.get(tx, "chat.complete")
-        await store.activate(tx, "spoke", "passer-by", [(stored.row, stored.spec)], utc_now())
+        offer = store.Offer(row=stored.row, namespace="passer", name="by")
+        await store.activate(tx, "spoke", "passer-by", [offer], utc_now())
 
     await hub.house.database.write(registered)
     with pytest.raises(Conflict):

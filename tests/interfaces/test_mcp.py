@@ -8,7 +8,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from hubbub.interfaces.mcp.rpc import CAPABILITIES_KEY, VERSION_KEY
+from hubbub.protocol.mcp import CAPABILITIES_KEY, VERSION_KEY
 from tests.support.peer import spec
 
 PATHS = {

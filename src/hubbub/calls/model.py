@@ -1,5 +1,6 @@
 """What a call is, from the ask to its one outcome."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -12,6 +13,7 @@ from hubbub.kernel.errors import Aborted, HubError, TimedOut
 from hubbub.operations.context import Caller
 from hubbub.operations.recording import CallRecord, Status
 from hubbub.protocol.frames import EMPTY_INPUT, Progressed
+from hubbub.protocol.specs import ANYBODY, AccessControl
 
 HUB: Final = "hub"
 """The type, the id and the name of the provider of the hub's own operations."""
@@ -38,6 +40,31 @@ class Cancel(StrEnum):
     """Interrupt the provider and answer now."""
 
 
+class Aside(Protocol):
+    """What a caller that speaks MCP says, hears and is asked beside input, progress and answer."""
+
+    meta: Mapping[str, object]
+    """`_meta` of its request, without the keys that concern one hop."""
+    capabilities: Mapping[str, object]
+    """What it can be asked, as clients declare it: `{"elicitation": {}, "sampling": {}}`."""
+    log_level: str | None
+    """The least severe log message that it wants; None for none at all."""
+    resumed: Mapping[str, Raw]
+    """`inputResponses` and `requestState`, where it asks again after `input_required`."""
+    takes_input_required: bool
+    """Whether it takes a result that asks for input, rather than being asked by `asked`."""
+
+    def noted(self, method: str, params: Raw) -> None:
+        """Pass on a notification that belongs to the call, as a log message does. Never waits."""
+
+    async def asked(self, method: str, params: Raw) -> Raw:
+        """Ask the caller, and wait for what it answers.
+
+        Raises:
+            RpcError: what it answered instead of a result, or that it cannot be asked.
+        """
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller wants."""
 
@@ -50,6 +77,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """Epoch milliseconds, absolute."""
     idle_timeout_ms: int | None = None
     provider: str | None = None
+    aside: Aside | None = None
+    """None for callers that do not speak MCP: they can be asked nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +171,8 @@ class Provider:
     epoch: int = 0
     account_id: str | None = None
     """Whose it is; None for the hub itself."""
+    access: AccessControl = ANYBODY
+    """Who may have it answer, besides what each operation asks for."""
     concurrency_max: int = 1024
     draining: bool = False
     calls: dict[str, "Call"] = field(default_factory=dict)
@@ -158,6 +189,7 @@ class Call(CallRecord):
 
     __slots__ = (
         "aborting",
+        "aside",
         "children",
         "deadline_ms",
         "definition",
@@ -197,6 +229,7 @@ class Call(CallRecord):
             created_ns=created_ns,
         )
         self.request_id = ask.request_id
+        self.aside = ask.aside
         self.definition = definition
         self.sink = sink
         self.parent = parent

@@ -15,6 +15,8 @@ from hubbub.kernel.errors import (
     OperationNotFound,
 )
 from hubbub.kernel.limits import ID_CHARS_MAX
+from hubbub.operations.access import allowed
+from hubbub.protocol.specs import ANYBODY
 
 BUSY_RETRY_MS: Final = 100
 
@@ -163,7 +165,10 @@ def _is_meant(provider: Provider, ask: Ask, account_id: str | None) -> bool:
 def _able(provider: Provider, call: Call) -> bool:
     if provider.draining or (call.tried is not None and provider in call.tried):
         return False
-    return call.pinned is None or _is(provider, call.pinned)
+    if call.pinned is not None and not _is(provider, call.pinned):
+        return False
+    # Nearly everybody lets anybody.
+    return provider.access == ANYBODY or allowed(provider.access, call.caller.identity)
 
 
 def _load(provider: Provider) -> tuple[int, int]:

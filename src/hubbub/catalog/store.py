@@ -27,6 +27,15 @@ class Stored:
     spec: OperationSpec
 
 
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """That a provider offers a definition, and what it calls it itself."""
+
+    row: str
+    namespace: str
+    name: str
+
+
 async def get(tx: Transaction, operation_id: str) -> Stored:
     """The definition with this id, `namespace.name`.
 
@@ -133,14 +142,10 @@ async def activate(
     tx: WriteTransaction,
     provider_type: str,
     provider_id: str,
-    offers: Sequence[tuple[str, OperationSpec]],
+    offers: Sequence[Offer],
     now: datetime,
 ) -> None:
-    """From now on this provider offers these and nothing else.
-
-    Args:
-        offers: the row of each definition, and the spec as the provider itself states it.
-    """
+    """From now on this provider offers these and nothing else."""
     table = operation_registrations
     rows = await tx.execute(
         select(table.c.id, table.c.operation_id).where(
@@ -149,7 +154,7 @@ async def activate(
     )
     registered = {row.operation_id: row.id for row in rows}
     await deactivate(tx, provider_type, provider_id, now)
-    again = [registered[row] for row, _ in offers if row in registered]
+    again = [registered[offer.row] for offer in offers if offer.row in registered]
     for start in range(0, len(again), NAMES_AT_ONCE):
         await tx.execute(
             update(table)
@@ -161,18 +166,18 @@ async def activate(
         [
             {
                 "id": new_id(),
-                "operation_id": row,
+                "operation_id": offer.row,
                 "provider_type": provider_type,
                 "provider_id": provider_id,
                 "status": "active",
-                "pre_remap_namespace": spec.namespace,
-                "pre_remap_name": spec.name,
+                "pre_remap_namespace": offer.namespace,
+                "pre_remap_name": offer.name,
                 "registered_at": now,
                 "created_at": now,
                 "updated_at": now,
             }
-            for row, spec in offers
-            if row not in registered
+            for offer in offers
+            if offer.row not in registered
         ],
     )
 

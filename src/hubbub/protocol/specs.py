@@ -1,7 +1,7 @@
 """What a spoke tells of itself and of its operations: the input of `hub.register`."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -24,6 +24,9 @@ class AccessControl(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
     resource_type: str | None = None
     resource_action: str | None = None
     """With `resourceType`: some resource of that type on which this action is granted."""
+
+
+ANYBODY: Final = AccessControl()
 
 
 class ErrorDefinition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -18,6 +18,7 @@ from hubbub.calls.router import Router
 from hubbub.catalog import store as catalog
 from hubbub.catalog.events import OperationsDefined
 from hubbub.catalog.model import Definition, defined
+from hubbub.catalog.store import Offer
 from hubbub.kernel.clock import Clock
 from hubbub.kernel.errors import Conflict, Invalid
 from hubbub.kernel.groups import surviving
@@ -232,13 +233,14 @@ async def _store(
     specs = [remapped(spec, arrival.id) for spec in told.operations]
     await _check_shared(tx, arrival.id, [spec for spec in specs if spec.shared])
     stored, news = await catalog.define(tx, specs, now)
-    rows = [stored[spec.id].row for spec in specs]
-    await catalog.activate(
-        tx, SPOKE, arrival.id, list(zip(rows, told.operations, strict=True)), now
-    )
+    pairs = list(zip(specs, told.operations, strict=True))
+    offers = [
+        Offer(row=stored[spec.id].row, namespace=own.namespace, name=own.name)
+        for spec, own in pairs
+    ]
+    await catalog.activate(tx, SPOKE, arrival.id, offers, now)
     if news:
         tx.publish(OperationsDefined(operations=news))
-    pairs = list(zip(specs, told.operations, strict=True))
     return _Stored(
         arrival=arrival,
         offers=[(defined(stored[spec.id].row, spec), own.id) for spec, own in pairs],

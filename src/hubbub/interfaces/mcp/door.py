@@ -17,13 +17,21 @@ from hubbub.calls.router import Router
 from hubbub.interfaces.entrance import Entrance, unless_left
 from hubbub.interfaces.errors import error_body, error_response
 from hubbub.interfaces.mcp import rpc
-from hubbub.interfaces.mcp.rpc import Message, RpcError
+from hubbub.interfaces.mcp.rpc import Message
 from hubbub.interfaces.mcp.tools import INSTRUCTIONS, SCHEMAS, Tools, Use
 from hubbub.interfaces.streams import EVENTS, EventStream, event
 from hubbub.kernel.errors import HubError, Unauthenticated
 from hubbub.operations.context import Caller
 from hubbub.protocol.codec import encode
 from hubbub.protocol.frames import Progressed
+from hubbub.protocol.mcp import (
+    HANDSHAKE,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MODERN,
+    RequestId,
+    RpcError,
+)
 
 JSON: Final = "application/json"
 SESSION: Final = "mcp-session-id"
@@ -32,7 +40,7 @@ CAPABILITIES: Final = {"tools": {"listChanged": False}}
 # What stands behind the tools changes, and with it what find_tool says of itself.
 CACHED: Final = {"ttlMs": 60_000, "cacheScope": "private"}
 
-Running = dict[tuple[str, str, rpc.RequestId], Call]
+Running = dict[tuple[str, str, RequestId], Call]
 
 
 class McpDoor:
@@ -90,7 +98,7 @@ class McpDoor:
                 return _greeting(message)
             case "server/discover":
                 return {
-                    "supportedVersions": [rpc.MODERN],
+                    "supportedVersions": [MODERN],
                     "capabilities": CAPABILITIES,
                     "serverInfo": rpc.SERVER,
                     "instructions": INSTRUCTIONS,
@@ -101,7 +109,7 @@ class McpDoor:
             case "tools/list":
                 return {"tools": self._tools.listed(caller), **cached}
             case _:
-                raise RpcError(rpc.METHOD_NOT_FOUND, f"there is no method {message.method}")
+                raise RpcError(METHOD_NOT_FOUND, f"there is no method {message.method}")
 
     def _noted(self, request: Request, message: Message, caller: Caller) -> None:
         """A notification. Only a cancellation means anything here."""
@@ -116,9 +124,9 @@ class McpDoor:
     async def _called(self, request: Request, message: Message, caller: Caller) -> Response:
         name, arguments = message.params.get("name"), message.params.get("arguments") or {}
         if not isinstance(name, str) or name not in SCHEMAS:
-            raise RpcError(rpc.INVALID_PARAMS, f"there is no tool {name}")
+            raise RpcError(INVALID_PARAMS, f"there is no tool {name}")
         if not isinstance(arguments, dict):
-            raise RpcError(rpc.INVALID_PARAMS, "the arguments of a tool are an object")
+            raise RpcError(INVALID_PARAMS, "the arguments of a tool are an object")
         session = request.headers.get(SESSION)
         answers = self._answers(message, caller, session)
         if message.progress_token is not None and EVENTS in request.headers.get("accept", ""):
@@ -169,7 +177,7 @@ async def _events(answers: AsyncGenerator[dict[str, object]]) -> AsyncGenerator[
 def _greeting(message: Message) -> dict[str, object]:
     wanted = message.params.get("protocolVersion")
     return {
-        "protocolVersion": wanted if wanted in rpc.HANDSHAKE else rpc.HANDSHAKE[-1],
+        "protocolVersion": wanted if wanted in HANDSHAKE else HANDSHAKE[-1],
         "capabilities": CAPABILITIES,
         "serverInfo": rpc.SERVER,
         "instructions": INSTRUCTIONS,

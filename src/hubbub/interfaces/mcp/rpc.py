@@ -1,9 +1,4 @@
-"""MCP's messages over HTTP, of both eras, told apart and checked.
-
-Up to 2025-11-25 a client shakes hands (`initialize`) and then sends plain requests. From 2026-07-28
-on every request says in `params._meta` which revision it speaks and repeats in headers what it asks
-for, so that there is no session to keep.
-"""
+"""MCP's messages over HTTP, of both eras, told apart and checked."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,17 +8,20 @@ import msgspec
 from hubbub import __version__
 from hubbub.protocol.codec import UNREADABLE
 from hubbub.protocol.frames import Progressed
-
-MODERN: Final = "2026-07-28"
-HANDSHAKE: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
-
-PARSE_ERROR: Final = -32700
-INVALID_REQUEST: Final = -32600
-METHOD_NOT_FOUND: Final = -32601
-INVALID_PARAMS: Final = -32602
-INTERNAL_ERROR: Final = -32603
-HEADER_MISMATCH: Final = -32020
-UNSUPPORTED_VERSION: Final = -32022
+from hubbub.protocol.mcp import (
+    CAPABILITIES_KEY,
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MODERN,
+    PARSE_ERROR,
+    SERVER_KEY,
+    UNSUPPORTED_VERSION,
+    VERSION_KEY,
+    RequestId,
+    RpcError,
+)
 
 HTTP_STATUS: Final = {
     PARSE_ERROR: 400,
@@ -35,28 +33,7 @@ HTTP_STATUS: Final = {
 }
 """Of the newer revision; the older ones answer errors with 200."""
 
-VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
-CAPABILITIES_KEY: Final = "io.modelcontextprotocol/clientCapabilities"
-SERVER_KEY: Final = "io.modelcontextprotocol/serverInfo"
-
 SERVER: Final = {"name": "hubbub", "title": "Hubbub", "version": __version__}
-
-RequestId = str | int
-
-
-class RpcError(Exception):
-    """A message that cannot be answered with a result."""
-
-    def __init__(self, code: int, message: str, data: object = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.data = data
-
-    @property
-    def body(self) -> dict[str, object]:
-        error: dict[str, object] = {"code": self.code, "message": self.message}
-        return error if self.data is None else {**error, "data": self.data}
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,72 @@
+"""What a client is: an external service that the hub connects to."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from hubbub.protocol.specs import ANYBODY, AccessControl
+
+MCP_SERVER: Final = "mcp-server"
+HTTP_API: Final = "http-api"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+
+
+class Config(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """What every type of client can be told. `${secret:NAME}` in a text stands for a secret."""
+
+    access: AccessControl = ANYBODY
+    """Who may call what it offers; by default everybody with a key."""
+    group: str = "default"
+    connect_timeout_s: Seconds = 30.0
+    call_timeout_s: Seconds | None = None
+    """By default what the caller allows."""
+    concurrency_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+
+
+class McpServer(Config, frozen=True, kw_only=True):
+    """How an MCP server is reached: by a command that is run, or by a URL."""
+
+    transport: Literal["stdio", "streamable-http", "sse"]
+    command: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    cwd: str | None = None
+    url: str | None = None
+    headers: dict[str, str] = {}
+    session: Literal["account", "shared"] = "account"
+    """Whether each account has a session of its own, or all share one. A server of the newer
+    revision has none to share."""
+    poll_s: Seconds = 300.0
+    """How often it is asked for its tools, where it does not tell of changes."""
+
+
+class HttpApi(Config, frozen=True, kw_only=True):
+    """An HTTP API that an OpenAPI document describes."""
+
+    base_url: str
+    document: str | None = None
+    """Where the document can be fetched again; None where it was given as a text."""
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
+    """Sent with every request, as an API key that goes into the query."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """A service, as it is configured. `config` is one of the above, for the types known here."""
+
+    id: str
+    name: str
+    type: str
+    config: msgspec.Raw
+    enabled: bool
+    owner_id: str
+    org_id: str | None
+    created_at: datetime
+    updated_at: datetime
