@@ -149,6 +149,7 @@ async def test_a_secret_that_is_read_after_a_rotation_is_stored_under_the_new_ke
         assert await opens(hub).of(made["id"]) == {**secrets, "C": "3"}
 
 
+@pytest.mark.slow
 async def test_all_are_brought_under_the_new_key_batch_by_batch(keyed, opens, key_path):
     secrets = {name: name.lower() for name in "ABCDE"}
     async with keyed() as hub:
@@ -228,6 +229,7 @@ async def test_a_config_of_another_version_is_told_of_and_keeps_nobody_from_star
         assert (await hub.door()("client.get", client="odd"))["config"] == {"transport": "smoke"}
 
 
+@pytest.mark.slow
 async def test_a_secret_is_nowhere_in_clear(keyed, opens, database_url, caplog):
     caplog.set_level(logging.DEBUG)
     in_clear = {**RUN, "env": {"TOKEN": HUSH}}
