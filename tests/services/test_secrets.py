@@ -149,6 +149,21 @@ async def test_a_secret_that_is_read_after_a_rotation_is_stored_under_the_new_ke
         assert await opens(hub).of(made["id"]) == {**secrets, "C": "3"}
 
 
+async def test_a_secret_that_is_set_while_it_is_encrypted_anew_stays_as_it_was_set(keyed, opens):
+    async with keyed() as hub:
+        call = hub.door()
+        made = await call(
+            "client.create", name="time", type="mcp-server", config=RUN, secrets={"A": "old"}
+        )
+        async with hub.house.database.reading() as tx:
+            (before,) = await store.secrets(tx, made["id"])
+        anew = (await opens(hub).encrypted(made["id"], {"A": "old"}))["A"]
+        await call("client.setSecret", client="time", key="A", value="new")
+        renewed = {before.id: (before, anew)}
+        assert await hub.house.database.write(lambda tx: store.reencrypted(tx, renewed)) == 0
+        assert await opens(hub).of(made["id"]) == {"A": "new"}
+
+
 @pytest.mark.slow
 async def test_all_are_brought_under_the_new_key_batch_by_batch(keyed, opens, key_path):
     secrets = {name: name.lower() for name in "ABCDE"}
