@@ -254,7 +254,9 @@ async def test_a_secret_is_nowhere_in_clear(keyed, opens, database_url, caplog):
             await call(
                 "client.create", name=door, type="mcp-server", config=RUN, secrets={"A": HUSH}
             )
-            await call("client.setSecret", client=door, key="B", value=HUSH)
+            setting = {"client": door, "key": "B", "value": HUSH}
+            await call("client.setSecret", **setting)
+            await call("call.run", operation="client.setSecret", input=setting)
             for operation, input in [
                 ("client.create", {"name": "x", "type": "mcp-server", "config": in_clear}),
                 ("client.update", {"client": door, "config": in_clear}),
