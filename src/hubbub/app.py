@@ -43,13 +43,14 @@ from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
-from hubbub.kernel.groups import every, ungrouped
+from hubbub.kernel.groups import every, surviving, ungrouped
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
+from hubbub.services.inspection import look_over
 from hubbub.services.model import MCP_SERVER, Client, McpServer
 from hubbub.services.operations import ClientOperations
 from hubbub.services.secrets import Secrets
@@ -202,7 +203,9 @@ async def _built(
     calls = Calls(router, _Explain(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
-    secrets = Secrets(database, await keyfile.opened(settings.key_path, database), utc_now)
+    ring = await keyfile.opened(settings.key_path, database)
+    tasks.start_soon(surviving, look_over, database, ring)
+    secrets = Secrets(database, ring, utc_now)
     connections = _connections(Around(router=router, database=database, bus=bus), secrets)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),

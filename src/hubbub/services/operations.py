@@ -18,12 +18,14 @@ from hubbub.protocol.specs import NAME
 from hubbub.services import access, configuration, store
 from hubbub.services.encryption import Encrypted
 from hubbub.services.events import ClientChanged, ClientRemoved
-from hubbub.services.model import Client
+from hubbub.services.model import Client, Secret
 from hubbub.services.references import SECRET_NAME
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 
 CLIENTS_MAX: Final = 10_000
+# Each takes two derivations, and a call is to end within its deadline.
+REENCRYPTED_MAX: Final = 200
 SECRETS_MAX: Final = 64
 
 ClientName = Annotated[str, msgspec.Meta(pattern=NAME, max_length=64)]
@@ -92,6 +94,11 @@ class SecretListing(Input, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class Reencryption(Input, frozen=True, kw_only=True):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=REENCRYPTED_MAX, description="Secrets.")] = 50
+    cursor: str | None = None
+
+
 class ClientView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A service that the hub connects to. Its secrets are not shown."""
 
@@ -112,6 +119,25 @@ class SecretView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     key: str
     expires_at: datetime | None
     updated_at: datetime
+
+
+class LostSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A secret that cannot be decrypted. It is kept as it is."""
+
+    client: str
+    key: str
+    key_version: int | None
+    """Of the key that it needs; null where what is stored says none."""
+
+
+class Reencrypted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of one batch of secrets."""
+
+    examined: int
+    reencrypted: int
+    lost: list[LostSecret]
+    next_cursor: str | None
+    """Where the next batch begins; null after the last one."""
 
 
 class ClientOperations:
@@ -247,6 +273,27 @@ class ClientOperations:
         ]
         return page_of(found, listing.limit, lambda each: (each.key,))
 
+    @operation(
+        scope="clients:write",
+        errors={AccessDenied: "you are not in charge: it needs accounts:write"},
+    )
+    async def reencrypt(self, ctx: Context, batch: Reencryption) -> Reencrypted:
+        """Encrypt with the current key, batch by batch, the secrets of all clients that are under
+        older ones. After the last batch, with nothing lost, older keys are needed no more."""
+        if not ctx.caller.has("accounts:write"):
+            raise AccessDenied("that concerns the secrets of everybody", required="accounts:write")
+        (after,) = decode_cursor(batch.cursor, 1) if batch.cursor else ("",)
+        async with ctx.database.reading() as tx:
+            found = await store.secrets_after(tx, after, batch.limit + 1)
+        page = page_of(found, batch.limit, lambda secret: (secret.id,))
+        renewal = await self._secrets.renew(page.items)
+        return Reencrypted(
+            examined=len(page.items),
+            reencrypted=renewal.renewed,
+            lost=[_lost(each) for each in renewal.lost],
+            next_cursor=page.next_cursor,
+        )
+
     def _check_name(self, name: str) -> None:
         if name in self._reserved:
             raise _invalid("name", f"not one of the hub's own: {name}")
@@ -313,6 +360,11 @@ def _view(client: Client) -> ClientView:
         created_at=client.created_at,
         updated_at=client.updated_at,
     )
+
+
+def _lost(secret: Secret) -> LostSecret:
+    version = None if secret.value is None else secret.value.key_version
+    return LostSecret(client=secret.client_id, key=secret.name, key_version=version)
 
 
 def _invalid(field: str, expected: str) -> Invalid:
