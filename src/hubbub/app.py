@@ -60,6 +60,7 @@ from hubbub.storage.database import Database, dialect_of
 from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
+from hubbub.upstreams.openapi.operations import OpenApiOperations
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ RESERVED: Final = frozenset(
             HubOperations,
             SpokeOperations,
             ClientOperations,
+            OpenApiOperations,
         )
     }
 )
@@ -262,6 +264,7 @@ def _operations(
         HubOperations(presence),
         SpokeOperations(),
         ClientOperations(secrets, RESERVED),
+        OpenApiOperations(secrets, RESERVED),
     )
     return [operation for domain in domains for operation in operations_of(domain)]
 

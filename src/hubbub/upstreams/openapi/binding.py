@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from hubbub.protocol.codec import encode
+
 Location = Literal["path", "query", "header", "cookie"]
 Style = Literal[
     "simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"
@@ -66,9 +68,8 @@ class Binding(_Part, frozen=True, kw_only=True):
 
 
 def meta_of(binding: Binding) -> dict[str, object]:
-    """As it is stored."""
-    meta: dict[str, object] = msgspec.to_builtins(binding)
-    return meta
+    """As it is stored, and as it comes back."""
+    return msgspec.json.decode(encode(binding), type=dict[str, object])
 
 
 def binding_of(meta: dict[str, object]) -> Binding:

@@ -17,9 +17,6 @@ Fetch = Callable[[str], Awaitable[bytes]]
 PARTS_MAX: Final = 500
 STEPS_MAX: Final = 50
 """From one reference to the next, until something stands there."""
-NOWHERE: Final = "document:"
-"""The URL of a document that came without one."""
-
 Fields = dict[str, Any]
 
 
@@ -108,7 +105,8 @@ async def loaded(text: str | bytes, url: str = "", fetch: Fetch | None = None) -
     """A document, and with it what it refers to elsewhere.
 
     Args:
-        url: where it stands; references and servers are read from there.
+        url: where it stands; references and servers are read from there. Without it, what it
+            refers to goes by relative paths.
         fetch: reads what is referred to. Without it, and for places that are not beside the
             document, a reference leads nowhere.
 
@@ -116,7 +114,7 @@ async def loaded(text: str | bytes, url: str = "", fetch: Fetch | None = None) -
         Invalid: if it is no OpenAPI document.
         TooLarge: if it is too much.
     """
-    url = urldefrag(url).url or NOWHERE
+    url = urldefrag(url).url
     # Megabytes of YAML take seconds, and others want to be served meanwhile.
     root = await anyio.to_thread.run_sync(read, text)
     parts: dict[str, object] = {url: upgraded(root)}
@@ -147,8 +145,9 @@ def beside(document: str, other: str) -> bool:
         return False
     if one.scheme in ("http", "https"):
         return True
-    folder = one.path.rpartition("/")[0] + "/"
-    return two.path.startswith(folder) and ".." not in unquote(two.path).split("/")
+    folder, slash, _ = one.path.rpartition("/")
+    inside = two.path.startswith(folder + slash) and two.path.startswith("/") == bool(slash)
+    return inside and ".." not in unquote(two.path).split("/")
 
 
 def resolved(base: str, reference: str) -> str:

@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from hubbub.kernel.errors import Invalid
-from hubbub.upstreams.openapi.document import NOWHERE, Document, Place, resolved
+from hubbub.upstreams.openapi.document import Document, Place, resolved
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -37,8 +37,7 @@ def url_of(server: Place) -> str:
 
 
 def _beside(place: Place, url: str) -> str:
-    made = url if place.url == NOWHERE else resolved(place.url, url)
-    return made.partition("#")[0].rstrip("/")
+    return resolved(place.url, url).partition("#")[0].rstrip("/")
 
 
 def fit(url: str) -> bool:
