@@ -51,7 +51,7 @@ from hubbub.operations.recording import Recorder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
-from hubbub.services.model import MCP_SERVER, Client, McpServer
+from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
 from hubbub.services.operations import ClientOperations
 from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
@@ -63,10 +63,11 @@ from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
-from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
-from hubbub.upstreams.mcp.upstream import Around, McpUpstream
+from hubbub.upstreams.mcp.upstream import McpUpstream
+from hubbub.upstreams.openapi.operations import OpenApiOperations
+from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
-from hubbub.upstreams.upstream import Upstream
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ RESERVED: Final = frozenset(
             HubOperations,
             SpokeOperations,
             ClientOperations,
+            OpenApiOperations,
         )
     }
 )
@@ -213,6 +215,7 @@ async def _built(
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
+        OpenApiOperations(secrets, RESERVED),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -279,7 +282,12 @@ def _connections(around: Around, secrets: Secrets) -> Connections:
         assert isinstance(config, McpServer)
         return McpUpstream(client, config, around)
 
-    return Connections(around.database, around.bus, secrets, {MCP_SERVER: mcp_server})
+    def http_api(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, HttpApi)
+        return HttpUpstream(client, config, around)
+
+    makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
+    return Connections(around.database, around.bus, secrets, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:

@@ -164,23 +164,23 @@ class ClientOperations:
 
         The config holds secrets by reference only; the secrets themselves are stored encrypted.
         """
-        self._check_name(new.name)
+        check_name(new.name, self._reserved)
         config = configuration.checked(new.type, new.config)
-        _check_room(len(new.secrets))
+        check_room(len(new.secrets))
         id = new_id()
         values = await self._secrets.encrypted(id, new.secrets)
 
         async def work(tx: WriteTransaction) -> Client:
-            writing = _writing(ctx, tx)
-            await _check_new(writing, new)
-            return await _created(writing, id, new, config, values)
+            writing = in_transaction(ctx, tx)
+            await check_new(writing, new)
+            return await created(writing, id, new, config, values)
 
-        return _view(await ctx.database.write(work))
+        return view(await ctx.database.write(work))
 
     @operation(scope="clients:read", errors=NO_CLIENT)
     async def get(self, ctx: Reading, ref: ClientRef) -> ClientView:
         """One client."""
-        return _view(await access.seen(ctx.tx, ctx.caller, ref.client))
+        return view(await access.seen(ctx.tx, ctx.caller, ref.client))
 
     @operation(scope="clients:read")
     async def list(self, ctx: Reading, listing: ClientListing) -> Page[ClientView]:
@@ -195,7 +195,7 @@ class ClientOperations:
             limit=listing.limit + 1,
         )
         page = page_of(found, listing.limit, lambda client: (client.name,))
-        return Page(items=[_view(each) for each in page.items], next_cursor=page.next_cursor)
+        return Page(items=[view(each) for each in page.items], next_cursor=page.next_cursor)
 
     # What is refused for holding a secret in clear must not be kept by the call graph either.
     @operation(scope="clients:write", sensitive=True, errors=NOT_YOURS)
@@ -217,7 +217,7 @@ class ClientOperations:
                 ctx, "client.updated", client=client.id, name=client.name, changed=sorted(values)
             )
             ctx.tx.publish(ClientChanged(client_id=client.id))
-        return _view(await store.get(ctx.tx, client.id))
+        return view(await store.get(ctx.tx, client.id))
 
     @operation(scope="clients:write", errors=NOT_YOURS)
     async def remove(self, ctx: Writing, ref: ClientRef) -> None:
@@ -242,11 +242,11 @@ class ClientOperations:
             # By its id: the name may be another's by now.
             await access.changeable(tx, ctx.caller, client.id)
             known = {each.name for each in await store.secrets(tx, client.id)}
-            _check_room(len(known | {setting.key}))
+            check_room(len(known | {setting.key}))
             await store.put_secret(
                 tx, client.id, setting.key, values[setting.key], setting.expires_at, ctx.now
             )
-            await _secret_changed(_writing(ctx, tx), client, "client.secretSet", setting.key)
+            await _secret_changed(in_transaction(ctx, tx), client, "client.secretSet", setting.key)
 
         await ctx.database.write(work)
         return SecretView(key=setting.key, expires_at=setting.expires_at, updated_at=ctx.now)
@@ -294,14 +294,21 @@ class ClientOperations:
             next_cursor=page.next_cursor,
         )
 
-    def _check_name(self, name: str) -> None:
-        if name in self._reserved:
-            raise _invalid("name", f"not one of the hub's own: {name}")
-        if looks_like_id(name):
-            raise _invalid("name", "something that does not look like an id")
+
+def check_name(name: str, reserved: Set[str]) -> None:
+    """See that a client may have this name, which is the namespace of its operations."""
+    if name in reserved:
+        raise _invalid("name", f"not one of the hub's own: {name}")
+    if looks_like_id(name):
+        raise _invalid("name", "something that does not look like an id")
 
 
-async def _check_new(ctx: Writing, new: NewClient) -> None:
+async def check_new(ctx: Writing, new: NewClient) -> None:
+    """See that there may be such a client.
+
+    Raises:
+        Conflict, NotFound, AccessDenied: if not.
+    """
     if await store.by_name(ctx.tx, new.name) is not None:
         raise Conflict("a client has this name", name=new.name)
     if await store.count(ctx.tx) >= CLIENTS_MAX:
@@ -310,9 +317,10 @@ async def _check_new(ctx: Writing, new: NewClient) -> None:
         await access.check_organization(ctx.tx, ctx.caller, new.org_id)
 
 
-async def _created(
+async def created(
     ctx: Writing, id: str, new: NewClient, config: msgspec.Raw, values: dict[str, Encrypted]
 ) -> Client:
+    """The client, as it is from this transaction on."""
     await store.add(
         ctx.tx,
         id=id,
@@ -338,17 +346,19 @@ async def _secret_changed(ctx: Writing, client: Client, action: str, key: str) -
     ctx.tx.publish(ClientChanged(client_id=client.id))
 
 
-def _writing(ctx: Context, tx: WriteTransaction) -> Writing:
+def in_transaction(ctx: Context, tx: WriteTransaction) -> Writing:
     """The same call, in the transaction in which what it waited for is written."""
     return Writing(caller=ctx.caller, call_id=ctx.call_id, now=ctx.now, tx=tx)
 
 
-def _check_room(secrets: int) -> None:
+def check_room(secrets: int) -> None:
+    """See that a client may have so many secrets."""
     if secrets > SECRETS_MAX:
         raise Conflict("a client has no room for more secrets", maximum=SECRETS_MAX)
 
 
-def _view(client: Client) -> ClientView:
+def view(client: Client) -> ClientView:
+    """A client as it is shown."""
     return ClientView(
         id=client.id,
         name=client.name,
