@@ -28,7 +28,9 @@ TOOLS = [
     {"name": "grow", "description": "Gets another tool", "inputSchema": NUMBER},
     {"name": "child", "description": "Starts a child that stays", "inputSchema": NUMBER},
     *EXTRA,
+    *({"name": f"tool{n}", "inputSchema": TEXT} for n in range(int(os.environ.get("MANY", "0")))),
 ]
+PAGE = int(os.environ.get("PAGE", "5"))
 ids = iter(range(1, 1000))
 cancelled: list[object] = []
 
@@ -125,9 +127,9 @@ def answer(message: dict) -> None:
             result = {"supportedVersions": ["2026-07-28"], "capabilities": capabilities}
         case "tools/list":
             start = int(params.get("cursor", 0))
-            result = {"tools": TOOLS[start : start + 5]}
-            if start + 5 < len(TOOLS):
-                result["nextCursor"] = str(start + 5)
+            result = {"tools": TOOLS[start : start + PAGE]}
+            if start + PAGE < len(TOOLS):
+                result["nextCursor"] = str(start + PAGE)
         case "tools/call":
             try:
                 result = call(id, params)

@@ -1,11 +1,15 @@
 """MCP servers behind the hub, called as operations."""
 
+import asyncio
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from hubbub.calls.model import Ask
+from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import DomainError, ExecutionFailed, HubError, NoProvider, TooLarge
 from tests.support.hub import until
 
@@ -128,3 +132,115 @@ async def test_a_secret_reaches_its_server_and_no_log(hub):
     )
     await connected(call, "echo")
     assert (await call("echo.env", text="API_TOKEN"))[0]["text"] == "sesame-open"
+
+
+async def add(call, name, *args, **more):
+    await call("client.create", name=name, type="mcp-server", config=config(*args, **more))
+    return await connected(call, name)
+
+
+async def test_two_servers_may_have_tools_of_the_same_names(hub):
+    call = hub.door()
+    for name in ("one", "two"):
+        await add(call, name, env={"NAME": name})
+    assert [(await call(f"{name}.env", text="NAME"))[0]["text"] for name in ("one", "two")] == [
+        "one",
+        "two",
+    ]
+
+
+async def test_a_server_that_greets_late_delays_nobody(hub):
+    call = hub.door()
+    await call("client.create", name="late", type="mcp-server", config=config("slow", "60"))
+    assert (await add(call, "echo"))["status"] == "connected"
+    (late,) = (await call("client.status", id="late"))["items"]
+    assert late["status"] == "connecting"
+
+
+BOMB = {
+    "$defs": {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 10} for n in range(9)}
+    | {"d9": {"type": "string"}},
+    "$ref": "#/$defs/d0",
+}
+
+
+async def test_a_tool_that_cannot_be_offered_is_left_out_and_named(hub):
+    tools = [
+        {"name": "bomb", "inputSchema": BOMB},
+        {"name": "odd", "inputSchema": {"type": 5}},
+        {"name": "fine", "inputSchema": {"type": "object"}},
+    ]
+    call = hub.door()
+    found = await add(call, "echo", env={"TOOLS": "\n".join(map(json.dumps, tools))})
+    assert [each["name"] for each in found["skipped"]] == ["bomb", "odd"]
+    with pytest.raises(DomainError):
+        await call("echo.fine")
+
+
+@pytest.mark.slow
+async def test_ten_thousand_tools_of_one_server_are_offered(hub):
+    call = hub.door()
+    found = await add(call, "echo", env={"MANY": "9900", "PAGE": "1000"})
+    assert found["tools"] > 9900
+    with pytest.raises(DomainError):
+        await call("echo.tool9899", text="x")
+
+
+async def test_a_list_without_an_end_is_refused(hub):
+    call = hub.door()
+    await call(
+        "client.create",
+        name="endless",
+        type="mcp-server",
+        config=config(env={"MANY": "11000", "PAGE": "1000"}),
+    )
+    found = await connected(call, "endless", "failed")
+    assert "does not end" in found["error"]
+
+
+async def test_each_account_has_a_session_of_its_own_unless_one_is_shared(hub):
+    call = hub.door()
+    other = call.through(await hub.key_with("calls:read"))
+    hub.following(other)
+    for name, session in (("own", "account"), ("shared", "shared")):
+        await add(call, name, session=session)
+    pids = {
+        (name, who): (await each(f"{name}.child"))[0]["text"] and (await status(call, name))
+        for name in ("own", "shared")
+        for who, each in (("owner", call), ("other", other))
+    }
+    assert pids == {
+        ("own", "owner"): 1,
+        ("own", "other"): 2,
+        ("shared", "owner"): 1,
+        ("shared", "other"): 1,
+    }
+
+
+async def status(call, name):
+    (found,) = (await call("client.status", id=name))["items"]
+    return found["sessions"]
+
+
+async def test_who_may_not_use_a_client_does_not_know_its_tools(hub):
+    call = hub.door()
+    await add(call, "echo", access={"requiredScopes": ["secret:stuff"]})
+    other = hub.following(call.through(await hub.key_with("calls:read")))
+    with pytest.raises(HubError) as caught:
+        await other("echo.echo", text="x")
+    assert caught.value.name in ("ACCESS_DENIED", "OPERATION_NOT_FOUND")
+
+
+async def test_a_call_that_is_given_up_is_cancelled_there(echo, hub):
+    with pytest.raises(HubError):
+        async with asyncio.timeout(30):
+            caller = await hub.house.door.enter(hub.key, "127.0.0.1")
+            ask = Ask(operation_id="echo.wait", deadline_ms=epoch_ms() + 200)
+            async with hub.house.calls.opened(ask, caller) as (_, answers):
+                async for _ in answers:
+                    pass
+
+    async def logged():
+        return [line["text"] for line in (await echo("client.logs", id="echo"))["lines"]]
+
+    await until(logged, lambda lines: any(line.startswith("cancelled") for line in lines))

@@ -7,7 +7,13 @@ import sys
 import warnings
 
 import uvicorn
+from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from tests.support.mcpserver.eras import ERAS, Gate, gatekeeper
 from tests.support.mcpserver.server import CHANGES, server
@@ -18,6 +24,7 @@ HOST = "127.0.0.1"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="mcpserver")
     parser.add_argument("--stdio", action="store_true", help="instead of HTTP")
+    parser.add_argument("--sse", action="store_true", help="HTTP as the oldest revision has it")
     parser.add_argument("--era", choices=ERAS, default="both")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="answer without a stream where I can")
@@ -27,7 +34,8 @@ def main() -> None:
     if chosen.stdio:
         asyncio.run(speak(chosen.era))
     else:
-        serve(chosen.era, chosen.port, chosen.json)
+        made = oldest() if chosen.sse else server().streamable_http_app(json_response=chosen.json)
+        serve(Gate(made, "both" if chosen.sse else chosen.era), chosen.port)
 
 
 async def speak(era: str) -> None:
@@ -37,12 +45,25 @@ async def speak(era: str) -> None:
         await made.run(reading, writing, made.create_initialization_options(CHANGES))
 
 
-def serve(era: str, port: int, json: bool) -> None:
+def oldest() -> Starlette:
+    """One stream to hear, and another URL to send to."""
+    made, transport = server(), SseServerTransport("/messages/")
+
+    async def hear(request: Request) -> Response:
+        streams = transport.connect_sse(request.scope, request.receive, request._send)
+        async with streams as (reading, writing):
+            await made.run(reading, writing, made.create_initialization_options(CHANGES))
+        return Response()
+
+    sent = Mount("/messages/", app=transport.handle_post_message)
+    return Starlette(routes=[Route("/mcp", hear), sent])
+
+
+def serve(app: ASGIApp, port: int) -> None:
     """Says at which URL, in one line, once it can be reached."""
-    app = server().streamable_http_app(json_response=json)
     with socket.create_server((HOST, port)) as listening:
         print(f"http://{HOST}:{listening.getsockname()[1]}/mcp", flush=True)
-        config = uvicorn.Config(Gate(app, era), log_level="warning", access_log=False)
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[listening])
 
 
