@@ -72,3 +72,11 @@ def client(request, node, outside_python):
 async def test_a_client_is_served_by_the_fixture_alone(client):
     async with fixture_server() as url:
         assert await client(url) == {"version": client.version, **FOUND}
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+async def test_a_client_is_served_by_the_hub_whatever_is_behind_it(client, hub, add, profile, era):
+    async with fixture_server("--era", era) as server:
+        await add("fixture", transport="streamable-http", url=server)
+        url = await profile("everything", "fixture")
+        assert await client(url, hub.key) == {"version": client.version, **FOUND}
