@@ -320,7 +320,7 @@ async def test_either_side_is_deleted_without_the_other(ingestion, rows, count):
 async def test_an_incremental_answer_takes_away_only_what_it_names(ingestion, rows):
     await ingestion.registry(registry(entry("GitHub", GITHUB), entry("Notion", NOTION)))
     await ingestion.registry(
-        registry(entry("More", container("x")), complete=False, gone=(NOTION,))
+        registry(entry("More", container("x")), complete=False, gone=("Notion",))
     )
     assert list(await rows.registry()) == ["GitHub", "More"]
 

@@ -98,17 +98,20 @@ class Ingestion:
         _refuse_duplicates(snapshot.servers)
         async with self._database.reading() as tx:
             known = await registry_store.hashes(tx, snapshot.source)
-        gone = {each.text for each in snapshot.gone}
-        if snapshot.complete:
-            gone |= set(known)
-        removed = [known[text][0] for text in sorted(gone - set(said)) if text in known]
+        # A server that is said again may no longer be known by all that it was known by.
+        named = {*snapshot.gone, *(each.name for each in said.values())}
+        removed = [
+            each.id
+            for text, each in sorted(known.items())
+            if text not in said and (snapshot.complete or each.name in named)
+        ]
         for ids in _parts(removed):
             await self._removing_servers(ids, report)
         hashes = {text: self._hash(entry.hash) for text, entry in said.items()}
         changed = [
             entry
             for text, entry in said.items()
-            if known.get(text, (None, None))[1] != hashes[text]
+            if text not in known or known[text].hash != hashes[text]
         ]
         report.unchanged = len(said) - len(changed)
         for entries in _groups(changed):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
+from hubbub.mcpservers.commands import without_version
+
 _PORTS: Final = {"http": 80, "https": 443}
 _HUB: Final = "docker.io"
 
@@ -68,14 +70,7 @@ def _package(text: str) -> str:
         text = text.removeprefix(scheme)
     kind, colon, name = text.partition(":")
     if colon and kind in ("npm", "pypi", "nuget", "npx", "uvx", "go", "mcpb"):
-        return f"{kind}:{_without_version(name.removeprefix('//'))}"
+        return f"{kind}:{without_version(name.removeprefix('//'))}"
     text = text.removeprefix(f"{_HUB}/").removeprefix("index.docker.io/").removeprefix("library/")
     head, slash, last = text.rpartition("/")
     return f"{head}{slash}{last.partition(':')[0]}".rstrip("/")
-
-
-def _without_version(name: str) -> str:
-    """`@scope/name@1.2` is `@scope/name`, and `name==1.2` is `name`."""
-    name = name.partition("==")[0]
-    head, at, version = name.rpartition("@")
-    return head if at and head and version else name

@@ -1,6 +1,7 @@
 """Statements about servers that can be had."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
 
@@ -136,20 +137,34 @@ async def find_matching(
     return [_server(row) for row in rows]
 
 
-async def hashes(tx: Transaction, source: str) -> dict[str, tuple[str, str | None]]:
-    """The id and the content hash of each server of a source, by what it is known by."""
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a source said of a server the last time."""
+
+    id: str
+    name: str
+    hash: str | None
+    """None while something of it has still to be worked out."""
+
+
+async def hashes(tx: Transaction, source: str) -> dict[str, Said]:
+    """What a source said the last time, by what each server is known by."""
     rows = await tx.execute(
         select(
-            table.c.id, table.c.remote, table.c.url, table.c.package, table.c.content_hash
+            table.c.id,
+            table.c.name,
+            table.c.remote,
+            table.c.url,
+            table.c.package,
+            table.c.content_hash,
         ).where(table.c.source == source)
     )
-    return {(row.url if row.remote else row.package): (row.id, row.content_hash) for row in rows}
-
-
-async def owners(tx: Transaction, identities: Sequence[Identity]) -> dict[str, tuple[str, str]]:
-    """Which source said each of these, and under which name."""
-    found = await by_identities(tx, identities)
-    return {text: (server.source, server.name) for text, server in found.items()}
+    return {
+        (row.url if row.remote else row.package): Said(
+            id=row.id, name=row.name, hash=row.content_hash
+        )
+        for row in rows
+    }
 
 
 async def change(

@@ -130,7 +130,8 @@ class RegistrySnapshot:
     servers: tuple[RegistryEntry, ...]
     complete: bool = True
     """Whether what is not here is gone."""
-    gone: tuple[Identity, ...] = ()
+    gone: tuple[str, ...] = ()
+    """Names of servers that are gone, where not all is said."""
     refused: tuple[str, ...] = ()
     """What is wrong with what the source said besides."""
 
