@@ -256,15 +256,16 @@ async def test_what_could_not_be_embedded_is_tried_again_without_its_source(
     assert (found.status, found.fault) == ("stopped", None)
 
 
+@pytest.mark.parametrize("again", [True, False])
 async def test_an_entry_that_cannot_be_embedded_is_there_and_is_tried_again(
-    ingestion, embedder, rows
+    ingestion, embedder, rows, again
 ):
     embedder.down = True
     there = registry(entry("GitHub", GITHUB, tool("a")))
     await ingestion.registry(there)
     assert (await rows.registry())["GitHub"].server_embedding is None
     embedder.down = False
-    await ingestion.registry(there)
+    await (ingestion.registry(there) if again else ingestion.mend())
     found = (await rows.registry())["GitHub"]
     assert found.server_embedding is not None
     assert (await rows.tools("registry", found.id))["a"].details_embedding is not None

@@ -15,7 +15,7 @@ from hubbub.kernel.clock import Clock
 from hubbub.kernel.errors import Busy, Conflict, Invalid
 from hubbub.mcpservers import registry_store, workload_store
 from hubbub.mcpservers.matching import Normaliser, exact
-from hubbub.mcpservers.registry_steps import put_server, remove_server
+from hubbub.mcpservers.registry_steps import mend_server, put_server, remove_server
 from hubbub.mcpservers.snapshots import (
     REFUSALS_MAX,
     RegistryEntry,
@@ -171,12 +171,15 @@ class Ingestion:
         return report
 
     async def mend(self, limit: int = SERVERS_AT_ONCE) -> Report:
-        """Embed the tools of workloads where that failed before."""
+        """Embed what could not be embedded before."""
         report = Report()
         async with self._database.reading() as tx:
-            faulty = [each.id for each in await workload_store.faulty(tx, limit)]
-        if faulty:
-            await self._in_step(partial(self._missing, faulty, report), report)
+            servers = await registry_store.unembedded(tx, limit)
+            workloads = [each.id for each in await workload_store.faulty(tx, limit)]
+        if servers:
+            await self._in_step(partial(self._missing_of_servers, servers, report), report)
+        if workloads:
+            await self._in_step(partial(self._missing_of_workloads, workloads, report), report)
         return report
 
     def _hash(self, said: str) -> str:
@@ -275,12 +278,22 @@ class Ingestion:
         report.changed = len(steps)
         return steps
 
-    async def _missing(self, ids: Sequence[str], report: Report, tx: Transaction) -> Sequence[Step]:
+    async def _missing_of_servers(
+        self, ids: Sequence[str], report: Report, tx: Transaction
+    ) -> Sequence[Step]:
+        servers = await registry_store.by_ids(tx, ids)
+        steps = [await mend_server(tx, each, self._embedder.id) for each in servers.values()]
+        report.changed = len(steps)
+        return steps
+
+    async def _missing_of_workloads(
+        self, ids: Sequence[str], report: Report, tx: Transaction
+    ) -> Sequence[Step]:
         steps: list[Step] = [
             MendWorkload(missing=await recontext(tx, each, each.name_for_tools, self._embedder.id))
             for each in await workload_store.by_ids(tx, ids)
         ]
-        report.changed = len(steps)
+        report.changed += len(steps)
         return steps
 
     async def _in_step(self, plan: Plan, report: Report) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from hubbub.mcpservers import registry_store, tool_store, workload_store
-from hubbub.mcpservers.events import RegistryServersPut, ServersRemoved
+from hubbub.mcpservers.events import RegistryServersPut, ServersRemoved, ToolsPut
 from hubbub.mcpservers.model import RegistryServer
 from hubbub.mcpservers.snapshots import RegistryEntry
 from hubbub.mcpservers.steps import (
@@ -19,7 +19,7 @@ from hubbub.mcpservers.steps import (
     tell_workloads,
     upsert,
 )
-from hubbub.mcpservers.texts import embedding_key, server_text
+from hubbub.mcpservers.texts import embedding_key, server_text, text_of, title_of, tool_text
 from hubbub.storage.transaction import Transaction, WriteTransaction
 
 
@@ -92,7 +92,9 @@ async def put_server(
     model: str,
 ) -> PutServer:
     """What it takes to bring a server in step with what its source says."""
-    text = server_text(entry.name, entry.description, entry.definition)
+    text = server_text(
+        entry.name, entry.description, text_of((entry.definition or {}).get("title"))
+    )
     tools = None
     if entry.tools is not None:
         known = (await tool_store.known(tx, "registry", [there.id]))[there.id] if there else []
@@ -143,6 +145,52 @@ async def remove_server(tx: Transaction, server: RegistryServer, model: str) -> 
         for workload in await workload_store.linked_to(tx, [server.id])
     ]
     return RemoveServer(server=server, linked=linked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MendServer:
+    """Embed what of a server could not be embedded before."""
+
+    server: RegistryServer
+    own: Mapping[str, str]
+    """Of the server itself, its text by its key; empty if it has an embedding."""
+    keys: Mapping[str, str]
+    """Of its tools, by their ids."""
+    needs: Mapping[str, str]
+
+    async def apply(self, tx: WriteTransaction, vectors: Vectors, now: datetime) -> None:
+        for key in self.own:
+            if key in vectors.made:
+                server = await registry_store.change(
+                    tx,
+                    self.server.id,
+                    now,
+                    server_embedding=vectors.made[key],
+                    embedding_key=key,
+                )
+                tx.publish(RegistryServersPut(servers=(server,)))
+                await tell_workloads(tx, await workload_store.linked_to(tx, [server.id]))
+        made = [
+            (id, vectors.made[key], key) for id, key in self.keys.items() if key in vectors.made
+        ]
+        put = await tool_store.re_embed(tx, "registry", made, now)
+        if put:
+            tx.publish(ToolsPut(side="registry", tools=put))
+
+
+async def mend_server(tx: Transaction, server: RegistryServer, model: str) -> MendServer:
+    """What it takes to embed what of a server could not be embedded before."""
+    own: dict[str, str] = {}
+    if server.embedding_key is None:
+        text = server_text(server.name, server.description, title_of(server.definition))
+        own[embedding_key(model, text)] = text
+    needs, keys = dict(own), {}
+    for tool in await tool_store.of_server(tx, "registry", server.id):
+        if tool.embedding_key is None:
+            text = tool_text(server.name, tool.details)
+            key = keys[tool.id] = embedding_key(model, text)
+            needs[key] = text
+    return MendServer(server=server, own=own, keys=keys, needs=needs)
 
 
 def _inherited(server: RegistryServer) -> tuple[object, ...]:

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any, Final, TypedDict, Unpack
 
 import msgspec
-from sqlalchemy import Select, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, tuple_, update
 
 from hubbub.kernel.errors import Conflict, NotFound
 from hubbub.kernel.ids import new_id
 from hubbub.mcpservers.matching import Identity, Normaliser, exact, tolerant
 from hubbub.mcpservers.model import BY_HAND, RegistryServer, Transport
 from hubbub.mcpservers.tables import mcpservers_registry as table
+from hubbub.mcpservers.tables import tools_registry
 from hubbub.storage.statements import Row
 from hubbub.storage.transaction import Transaction, WriteTransaction
 
@@ -165,6 +166,18 @@ async def hashes(tx: Transaction, source: str) -> dict[str, Said]:
         )
         for row in rows
     }
+
+
+async def unembedded(tx: Transaction, limit: int) -> list[str]:
+    """Ids of servers that could not be embedded, or some of whose tools could not."""
+    tools = select(tools_registry.c.mcpserver_id).where(tools_registry.c.embedding_key.is_(None))
+    rows = await tx.execute(
+        select(table.c.id)
+        .where(or_(table.c.embedding_key.is_(None), table.c.id.in_(tools)))
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return [row.id for row in rows]
 
 
 async def change(

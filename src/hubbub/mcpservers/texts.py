@@ -23,9 +23,8 @@ def tool_text(server: str, tool: Mapping[str, object]) -> str:
     return _joined(parts)
 
 
-def server_text(name: str, description: str | None, definition: Mapping[str, object] | None) -> str:
-    """A server that can be had, with the title that its definition gives it."""
-    title = (definition or {}).get("title")
+def server_text(name: str, description: str | None, title: str) -> str:
+    """A server that can be had."""
     return _joined(
         [f"Server: {name}", _labelled("Title", title), _labelled("Description", description)]
     )
