@@ -4,6 +4,7 @@ import hashlib
 import struct
 
 import pytest
+from aiohttp import web
 from sqlalchemy import func, select
 
 from hubbub.app import open_database
@@ -149,3 +150,37 @@ def count(database):
 
 async def rows_of(tx, table):
     return (await tx.execute(select(func.count().label("rows")).select_from(table))).scalar()
+
+
+class Served:
+    """An HTTP server that says what a test puts into it, and remembers what it was asked."""
+
+    def __init__(self):
+        self.answers = {}
+        self.asked = []
+        self.url = ""
+
+    async def answer(self, request):
+        self.asked.append(request.path_qs)
+        said = self.answers.get(request.path)
+        if callable(said):
+            said = said(request)
+        if said is None:
+            return web.Response(status=404)
+        return said if isinstance(said, web.Response) else web.json_response(said)
+
+
+@pytest.fixture
+async def far():
+    """`far.answers["/path"] = document`, at `far.url`."""
+    served = Served()
+    app = web.Application()
+    app.router.add_get("/{path:.*}", served.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    served.port = runner.addresses[0][1]
+    served.url = f"http://127.0.0.1:{served.port}"
+    yield served
+    await runner.cleanup()

@@ -99,7 +99,9 @@ class Ingestion:
         async with self._database.reading() as tx:
             known = await registry_store.hashes(tx, snapshot.source)
         # A server that is said again may no longer be known by all that it was known by.
-        named = {*snapshot.gone, *(each.name for each in said.values())}
+        named = set(snapshot.gone)
+        if snapshot.whole:
+            named |= {each.name for each in said.values()}
         removed = [
             each.id
             for text, each in sorted(known.items())

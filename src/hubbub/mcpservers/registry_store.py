@@ -14,6 +14,7 @@ from hubbub.mcpservers.matching import Identity, Normaliser, exact, tolerant
 from hubbub.mcpservers.model import BY_HAND, RegistryServer, Transport
 from hubbub.mcpservers.tables import mcpservers_registry as table
 from hubbub.mcpservers.tables import tools_registry
+from hubbub.storage.dialect import json_text
 from hubbub.storage.statements import Row
 from hubbub.storage.transaction import Transaction, WriteTransaction
 
@@ -229,10 +230,47 @@ async def page(
     return [_server(row) for row in rows]
 
 
-async def named(tx: Transaction, name: str, limit: int) -> list[RegistryServer]:
-    """All that have this name: one server may be known both by a URL and by a package."""
+async def names(
+    tx: Transaction,
+    *,
+    search: str | None = None,
+    version: str | None = None,
+    since: datetime | None = None,
+    after: str = "",
+    limit: int,
+) -> list[str]:
+    """Names of servers, each once: one may be known both by a URL and by a package.
+
+    Args:
+        search: what the name holds.
+    """
+    statement: Select[Any] = select(table.c.name).where(table.c.name > after)
+    if search:
+        statement = statement.where(table.c.name.icontains(search, autoescape=True))
+    if version is not None:
+        statement = statement.where(json_text(tx, table.c.definition, "version") == version)
+    if since is not None:
+        statement = statement.where(table.c.last_updated >= since)
+    rows = await tx.execute(statement.distinct().order_by(table.c.name).limit(limit))
+    return [row.name for row in rows]
+
+
+async def names_like(tx: Transaction, pattern: str, limit: int) -> list[str]:
+    """Names of servers that fit a pattern of LIKE, whose escape is a backslash."""
     rows = await tx.execute(
-        select(table).where(table.c.name == name).order_by(table.c.id).limit(limit)
+        select(table.c.name)
+        .where(table.c.name.like(pattern, escape="\\"))
+        .distinct()
+        .order_by(table.c.name)
+        .limit(limit)
+    )
+    return [row.name for row in rows]
+
+
+async def by_names(tx: Transaction, names: Sequence[str]) -> list[RegistryServer]:
+    """All that have these names, in the order of names."""
+    rows = await tx.execute(
+        select(table).where(table.c.name.in_(list(names))).order_by(table.c.name, table.c.id)
     )
     return [_server(row) for row in rows]
 

@@ -130,6 +130,8 @@ class RegistrySnapshot:
     servers: tuple[RegistryEntry, ...]
     complete: bool = True
     """Whether what is not here is gone."""
+    whole: bool = True
+    """Whether a server that is said is said with all that it is known by."""
     gone: tuple[str, ...] = ()
     """Names of servers that are gone, where not all is said."""
     refused: tuple[str, ...] = ()

@@ -95,6 +95,22 @@ async def get_named(tx: Transaction, workload_name: str) -> WorkloadServer:
     return _workload(row)
 
 
+async def find(tx: Transaction, id: str) -> WorkloadServer:
+    """The workload of this id, or else of this name.
+
+    Raises:
+        NotFound: if there is none.
+    """
+    row = (await tx.execute(_BY_ID, id=id)).one_or_none()
+    return await get_named(tx, id) if row is None else _workload(row)
+
+
+async def ids(tx: Transaction, limit: int) -> list[str]:
+    """The ids of all workloads."""
+    rows = await tx.execute(select(table.c.id).order_by(table.c.id).limit(limit))
+    return [row.id for row in rows]
+
+
 async def by_ids(tx: Transaction, ids: Sequence[str]) -> list[WorkloadServer]:
     """Those of these that there are."""
     return [
