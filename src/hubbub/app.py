@@ -48,6 +48,8 @@ from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
+from hubbub.profiles.operations import ProfileOperations
+from hubbub.profiles.shelf import Shelf
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
 from hubbub.spokes.operations import HubOperations, SpokeOperations
@@ -56,6 +58,7 @@ from hubbub.storage.database import Database, dialect_of
 from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
+from hubbub.upstreams.servers import Server
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,7 @@ RESERVED: Final = frozenset(
             CallOperations,
             HubOperations,
             SpokeOperations,
+            ProfileOperations,
         )
     }
 )
@@ -208,7 +212,13 @@ async def _built(
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
-        mcp=McpDoor(entrance=entrance, router=router),
+        mcp=McpDoor(
+            entrance=entrance,
+            router=router,
+            bus=bus,
+            shelf=Shelf(database, bus),
+            servers=_NoServers(),
+        ),
         sockets=sockets,
         router=router,
         graph=graph,
@@ -253,6 +263,7 @@ def _operations(
         OperationRemoval(router),
         HubOperations(presence),
         SpokeOperations(),
+        ProfileOperations(),
     )
     return [operation for domain in domains for operation in operations_of(domain)]
 
@@ -305,6 +316,11 @@ def _traces(endpoint: str) -> list[Any]:
             errors=[{"field": "otlp_endpoint", "expected": "nothing, without the extra"}],
         ) from error
     return [traces.exported(endpoint)]
+
+
+class _NoServers:
+    def all(self) -> Sequence[Server]:
+        return ()
 
 
 class _Explain:

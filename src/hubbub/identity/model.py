@@ -20,6 +20,8 @@ SCOPES: Final = (
     "calls:read",
     "calls:write",
     "operations:write",
+    "profiles:read",
+    "profiles:write",
     "spokes:connect",
     "spokes:read",
     "spokes:write",
