@@ -50,6 +50,11 @@ from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
+from hubbub.services import keyfile
+from hubbub.services.configuration import AnyConfig
+from hubbub.services.model import MCP_SERVER, Client, McpServer
+from hubbub.services.operations import ClientOperations
+from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
 from hubbub.spokes.operations import HubOperations, SpokeOperations
@@ -58,7 +63,11 @@ from hubbub.storage.database import Database, dialect_of
 from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
-from hubbub.upstreams.servers import Server
+from hubbub.upstreams.connections import Connections
+from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
+from hubbub.upstreams.mcp.upstream import Around, McpUpstream
+from hubbub.upstreams.operations import ConnectionOperations
+from hubbub.upstreams.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +75,7 @@ RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
 SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
-    {"system"}
+    {"mcp", "system"}
     | {
         domain.namespace
         for domain in (
@@ -78,10 +87,11 @@ RESERVED: Final = frozenset(
             HubOperations,
             SpokeOperations,
             ProfileOperations,
+            ClientOperations,
         )
     }
 )
-"""First segments of namespaces that no spoke may use: the hub's own."""
+"""First segments of namespaces that no spoke and no client may use: the hub's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +105,7 @@ class House:
     calls: Calls
     graph: CallGraph
     presence: Presence
+    connections: Connections
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -124,6 +135,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         with ungrouped():
             async with anyio.create_task_group() as tasks:
                 house = await _built(settings, database, bus, tasks, traces)
+                tasks.start_soon(house.connections.run)
                 tasks.start_soon(every, BEAT_S, house.presence.beat)
                 tasks.start_soon(every, RETENTION_EVERY_S, partial(_keep, house))
                 async with anyio.create_task_group() as recording:
@@ -193,7 +205,16 @@ async def _built(
     calls = Calls(router, _Explain(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
-    operations = _operations(router, watch, presence, Finder(database, bus))
+    secrets = Secrets(database, await keyfile.opened(settings.key_path, database), utc_now)
+    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    operations = _operations(
+        *(AccountOperations(), KeyOperations(), AuditOperations()),
+        _catalog(router, Finder(database, bus)),
+        *(CallOperations(router, watch), OperationRemoval(router)),
+        *(HubOperations(presence), SpokeOperations()),
+        *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
+        ProfileOperations(),
+    )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
     router.offer(local.provider, [(_defined(op, rows), op.spec.id) for op in operations])
@@ -217,7 +238,7 @@ async def _built(
             router=router,
             bus=bus,
             shelf=Shelf(database, bus),
-            servers=_NoServers(),
+            servers=connections,
         ),
         sockets=sockets,
         router=router,
@@ -235,6 +256,7 @@ async def _built(
         calls=calls,
         graph=graph,
         presence=presence,
+        connections=connections,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
@@ -250,22 +272,21 @@ def _bounds(settings: Settings) -> Bounds:
     )
 
 
-def _operations(
-    router: Router, watch: Watch, presence: Presence, finder: Finder
-) -> list[Operation]:
+def _operations(*domains: object) -> list[Operation]:
     """The hub's own operations, of all domains."""
-    domains = (
-        AccountOperations(),
-        KeyOperations(),
-        AuditOperations(),
-        OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router)),
-        CallOperations(router, watch),
-        OperationRemoval(router),
-        HubOperations(presence),
-        SpokeOperations(),
-        ProfileOperations(),
-    )
     return [operation for domain in domains for operation in operations_of(domain)]
+
+
+def _catalog(router: Router, finder: Finder) -> OperationOperations:
+    return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
+
+
+def _connections(around: Around, secrets: Secrets) -> Connections:
+    def mcp_server(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, McpServer)
+        return McpUpstream(client, config, around)
+
+    return Connections(around.database, around.bus, secrets, {MCP_SERVER: mcp_server})
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
@@ -296,7 +317,8 @@ async def _settle(
     hub's own operations are as this version has them, and somebody is in charge."""
     now = utc_now()
     await spokes_store.all_left(tx, now)
-    await catalog_store.deactivate(tx, SPOKE, None, now)
+    for provider_type in (SPOKE, CLIENT_PROVIDER):
+        await catalog_store.deactivate(tx, provider_type, None, now)
     closed = await calls_store.close_open(tx, Reason.HUB_RESTART.value, now)
     if closed:
         log.warning("%d calls were open when the hub last stopped", closed)
@@ -316,11 +338,6 @@ def _traces(endpoint: str) -> list[Any]:
             errors=[{"field": "otlp_endpoint", "expected": "nothing, without the extra"}],
         ) from error
     return [traces.exported(endpoint)]
-
-
-class _NoServers:
-    def all(self) -> Sequence[Server]:
-        return ()
 
 
 class _Explain:

@@ -1,1 +1,1 @@
-"""Connections to MCP servers and HTTP APIs, by which their operations are offered."""
+"""Connections to MCP servers and HTTP APIs, which the hub dials."""

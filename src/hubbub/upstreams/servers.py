@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from hubbub.protocol.specs import OperationSpec
-
-Era = Literal["legacy", "modern"]
+from hubbub.upstreams.mcp.session import Era
 
 
 @dataclass(frozen=True, kw_only=True)
