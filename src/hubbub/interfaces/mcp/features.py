@@ -41,7 +41,7 @@ class ResourceRef(msgspec.Struct, frozen=True):
 
 class PromptRef(msgspec.Struct, frozen=True):
     name: str
-    arguments: Raw | UnsetType | None = msgspec.UNSET
+    arguments: Raw | UnsetType = msgspec.UNSET
 
 
 class _Ref(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ class Features:
         ref = asking.request.read(PromptRef)
         server, prompt = self._prompt(asking, ref.name)
         input: dict[str, object] = {"name": prompt["name"]}
-        if isinstance(ref.arguments, Raw):
+        if isinstance(ref.arguments, Raw) and ref.arguments != Raw(b"null"):
             input["arguments"] = ref.arguments
         return await self._asked(asking, server, "getPrompt", input)
 
