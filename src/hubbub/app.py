@@ -106,6 +106,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -230,16 +231,12 @@ async def _built(
         peer_bytes_max=settings.peer_bytes_max,
     )
     entrance = Entrance(calls=calls, door=door, bus=bus)
+    shelf = Shelf(database, bus)
+    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, servers=connections)
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
-        mcp=McpDoor(
-            entrance=entrance,
-            router=router,
-            bus=bus,
-            shelf=Shelf(database, bus),
-            servers=connections,
-        ),
+        mcp=mcp,
         sockets=sockets,
         router=router,
         graph=graph,
@@ -257,6 +254,7 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,

@@ -156,6 +156,9 @@ class _Pages:
             "spokes_connected": float(len(self._parts.presence)),
             "connections": float(len(self._parts.sockets.connections)),
             "call_records_waiting": float(self._parts.graph.waiting),
+            "mcp_sessions": float(len(self._parts.mcp.sessions)),
+            "mcp_listeners": float(len(self._parts.mcp.listening)),
+            "mcp_calls_parked": float(len(self._parts.mcp.parking)),
         }
         totals = {
             "calls_rerouted": float(router.counters.rerouted),
