@@ -67,6 +67,14 @@ def interruptible():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def nobody_is_at_home(tmp_path_factory):
+    """A hub on PostgreSQL keeps its keys in the user's data folder, which is none of a test's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_hub_freezes_another():
     """A hub that starts tells the collector to leave what is here alone, for it stays. Here that
     would be what is left of the hubs before it, which then would stay for good."""

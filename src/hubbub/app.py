@@ -48,6 +48,9 @@ from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
+from hubbub.services import keyfile
+from hubbub.services.operations import ClientOperations
+from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
 from hubbub.spokes.operations import HubOperations, SpokeOperations
@@ -63,7 +66,7 @@ RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
 SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
-    {"system"}
+    {"mcp", "system"}
     | {
         domain.namespace
         for domain in (
@@ -74,10 +77,11 @@ RESERVED: Final = frozenset(
             CallOperations,
             HubOperations,
             SpokeOperations,
+            ClientOperations,
         )
     }
 )
-"""First segments of namespaces that no spoke may use: the hub's own."""
+"""First segments of namespaces that no spoke and no client may use: the hub's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +193,8 @@ async def _built(
     calls = Calls(router, _Explain(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
-    operations = _operations(router, watch, presence, Finder(database, bus))
+    secrets = Secrets(database, await keyfile.opened(settings.key_path, database), utc_now)
+    operations = _operations(router, watch, presence, Finder(database, bus), secrets)
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
     router.offer(local.provider, [(_defined(op, rows), op.spec.id) for op in operations])
@@ -241,7 +246,7 @@ def _bounds(settings: Settings) -> Bounds:
 
 
 def _operations(
-    router: Router, watch: Watch, presence: Presence, finder: Finder
+    router: Router, watch: Watch, presence: Presence, finder: Finder, secrets: Secrets
 ) -> list[Operation]:
     """The hub's own operations, of all domains."""
     domains = (
@@ -253,6 +258,7 @@ def _operations(
         OperationRemoval(router),
         HubOperations(presence),
         SpokeOperations(),
+        ClientOperations(secrets, RESERVED),
     )
     return [operation for domain in domains for operation in operations_of(domain)]
 

@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What may wait for one connection before it is cut off."""
     drain_s: Annotated[float, msgspec.Meta(ge=0, le=YEAR_S)] = 10.0
     """How long calls in flight may take to end when the hub stops."""
+    key_file: str = ""
+    """The file with the keys that secrets are encrypted with; beside the database by default."""
     otlp_endpoint: str = ""
     """Where traces go, such as `http://127.0.0.1:4318/v1/traces`; none by default."""
     log_level: Annotated[str, msgspec.Meta(pattern=LEVELS)] = "warning"
@@ -68,6 +70,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{home() / 'hubbub.sqlite'}"
+
+    @property
+    def key_path(self) -> Path:
+        """Where the keys are. Those for a database elsewhere are kept where a file would be."""
+        if self.key_file:
+            return Path(self.key_file)
+        if self.database_url.startswith("sqlite:///"):
+            return Path(self.database_url.removeprefix("sqlite:///") + ".keys")
+        return home() / "hubbub.keys"
 
 
 def load(

@@ -19,6 +19,8 @@ SCOPES: Final = (
     "audit:read",
     "calls:read",
     "calls:write",
+    "clients:read",
+    "clients:write",
     "operations:write",
     "spokes:connect",
     "spokes:read",

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from hubbub.protocol.specs import ANYBODY, AccessControl
+from hubbub.services.encryption import Encrypted
 
 MCP_SERVER: Final = "mcp-server"
 HTTP_API: Final = "http-api"
@@ -70,3 +71,20 @@ class Client:
     org_id: str | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret:
+    """What a client needs to be let in, as it is stored."""
+
+    id: str
+    client_id: str
+    name: str
+    value: Encrypted | None
+    """None where what is stored is not of this shape."""
+    expires_at: datetime | None
+    updated_at: datetime
+    """When it was last set."""
+
+    def expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
