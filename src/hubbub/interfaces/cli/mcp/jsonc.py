@@ -106,9 +106,8 @@ def without_member(text: str, path: Sequence[str]) -> str:
         return text[:start] + kept + text[after + 1 :]
     end = after + 1 if comma_after else gone.content.end
     kept = text[at.start + 1 : gone.start].rstrip()
-    if len(at.members) == 1 and not kept and _skip(text, end) == at.end - 1:
-        if not text[end : at.end - 1].strip():
-            return text[: at.start] + "{}" + text[at.end :]
+    if len(at.members) == 1 and not kept and not text[end : at.end - 1].strip():
+        return text[: at.start] + "{}" + text[at.end :]
     return text[: at.start + 1] + kept + text[end:]
 
 
@@ -249,5 +248,6 @@ def _require_object(value: Value, path: Sequence[str]) -> None:
 def _unreadable(text: str, at: int, expected: str) -> Invalid:
     line = text.count("\n", 0, at) + 1
     return Invalid(
-        f"the file is no JSON: line {line}", errors=[{"field": f"line {line}", "expected": expected}]
+        f"the file is no JSON: line {line}",
+        errors=[{"field": f"line {line}", "expected": expected}],
     )

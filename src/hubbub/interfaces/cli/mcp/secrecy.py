@@ -1,15 +1,16 @@
 """What of a server's settings is a secret: taken out, and referred to by a name. No I/O."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from hubbub.interfaces.cli.mcp.expansion import Piece
-from hubbub.services.references import REFERENCE, in_clear, secret_name
+from hubbub.services.references import MARK, REFERENCE, in_clear, secret_name
 
 _SCHEME: Final = re.compile(r"((?:Bearer|Basic|Token|Bot|ApiKey) +)(\S.*)", re.I | re.S)
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME_CHARS_MAX: Final = 128
 
 
@@ -22,10 +23,25 @@ class Vault:
     def hidden(self, name: str, pieces: Sequence[Piece]) -> str:
         """A text with references in place of secrets; `name` is what it stands for."""
         shown = "".join(map(self._piece, pieces))
-        if shown and in_clear(name, REFERENCE.sub("*", shown)):
+        if shown and in_clear(name, REFERENCE.sub(MARK, shown)):
             whole = "".join(piece.text for piece in pieces)
             return self._within_url(name, whole) or self._whole(name, whole)
         return shown
+
+    def arguments(self, args: Iterable[str], pieces: Callable[[str], Sequence[Piece]]) -> list[str]:
+        """Arguments, in which an option says what comes behind it."""
+        found: list[str] = []
+        before = ""
+        for arg in args:
+            option, equals, value = arg.partition("=")
+            if equals and (arg.startswith("-") or _VARIABLE.fullmatch(option)):
+                found.append(f"{option}={self.hidden(option.lstrip('-'), pieces(value))}")
+                before = ""
+            else:
+                is_option = arg.startswith("-")
+                found.append(self.hidden("" if is_option else before, pieces(arg)))
+                before = arg.lstrip("-") if is_option else ""
+        return found
 
     def _piece(self, piece: Piece) -> str:
         if piece.name is not None and piece.text and secret_name(piece.name):
@@ -52,11 +68,9 @@ class Vault:
             login, colon, password = user.partition(":")
             hidden = self.kept(f"{name}_PASSWORD", password) if colon else ""
             place = f"{login}{colon}{hidden}@{place}"
-        pairs = [
-            f"{quote(key, safe='')}={self._parameter(key, value)}" for key, value in query
-        ]
+        pairs = [f"{quote(key, safe='')}={self._parameter(key, value)}" for key, value in query]
         shown = urlunsplit((parts.scheme, place, parts.path, "&".join(pairs), parts.fragment))
-        return None if in_clear(name, REFERENCE.sub("*", shown)) else shown
+        return None if in_clear(name, REFERENCE.sub(MARK, shown)) else shown
 
     def _parameter(self, key: str, value: str) -> str:
         # As it stands in a URL, for there the reference is replaced by it.

@@ -66,6 +66,8 @@ class Unusable:
     name: str
     at: str
     why: str
+    foreign: bool = False
+    """Whether it is something that only the client can have."""
 
 
 Entry = Server | Unusable
@@ -102,7 +104,9 @@ def entries(client: Client, settings: object, project: str) -> list[Entry]:
                 "the servers are not as they should be",
                 errors=[{"field": at, "expected": "an object"}],
             )
-        found += [entry(client, name, f"{at}.{name}".lstrip("."), section[name]) for name in section]
+        found += [
+            entry(client, name, f"{at}.{name}".lstrip("."), section[name]) for name in section
+        ]
     if len(found) > SERVERS_MAX:
         raise Invalid(
             "too many servers", errors=[{"field": "servers", "expected": f"at most {SERVERS_MAX}"}]
@@ -115,16 +119,23 @@ def entry(client: Client, name: str, at: str, written: object) -> Entry:
     try:
         return _server(client, name, at, written)
     except _Unlike as error:
-        return Unusable(name=name, at=at, why=str(error))
+        foreign = isinstance(error, _Foreign)
+        return Unusable(name=name, at=at, why=str(error), foreign=foreign)
 
 
 class _Unlike(Exception):
     """An entry is not as any client writes it."""
 
 
+class _Foreign(_Unlike):
+    """An entry is one that only its client can follow."""
+
+
 def _server(client: Client, name: str, at: str, written: object) -> Server:
     if not isinstance(written, dict):
         raise _Unlike("it is no object")
+    if written.get("source") == "extension":
+        raise _Foreign("it is an extension of the editor")
     command, args, env = _command(written)
     url = _text(written, "httpUrl") or _text(written, "serverUrl") or _text(written, "url")
     if (command is None) == (url is None):
@@ -143,8 +154,8 @@ def _server(client: Client, name: str, at: str, written: object) -> Server:
         cwd=_text(written, "cwd") if command else None,
         url=url,
         headers=_headers(written) if url else {},
-        connect_timeout_s=_seconds(written, ("startup_timeout_sec", 1), ("startup_timeout_ms", 1e3)),
-        call_timeout_s=_seconds(written, ("tool_timeout_sec", 1), ("timeout", 1e3)),
+        connect_timeout_s=_seconds(written, startup_timeout_sec=1, startup_timeout_ms=1000),
+        call_timeout_s=_seconds(written, tool_timeout_sec=1, timeout=1000),
         enabled=not written.get("disabled") and written.get("enabled") is not False,
         left_out=tuple(key for key in written if key not in _READ),
     )
@@ -152,13 +163,14 @@ def _server(client: Client, name: str, at: str, written: object) -> Server:
 
 def _command(written: dict[str, Any]) -> tuple[str | None, tuple[str, ...], dict[str, str]]:
     """Command, arguments and environment. Zed once had them in an object, others in a list."""
-    command, more = written.get("command"), written
+    command: Any = written.get("command")
+    more: Mapping[str, Any] = written
     env = {name: f"${{{name}}}" for name in _texts(written, "env_vars")}
     match command:
         case dict():
             command, more = command.get("path"), command
-        case [str(first), *rest]:
-            command, more = first, {**written, "args": rest}
+        case [first, *others]:
+            command, more = first, {**written, "args": others}
         case _:
             pass
     if command is not None and not (isinstance(command, str) and command):
@@ -225,8 +237,9 @@ def _said(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _seconds(written: dict[str, Any], *fields: tuple[str, float]) -> float | None:
-    for key, a_second in fields:
+def _seconds(written: dict[str, Any], **fields: int) -> float | None:
+    """A time under one of some names, each of which has so many of its units in a second."""
+    for key, a_second in fields.items():
         value = written.get(key)
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
             return min(value / a_second, 86_400.0)
