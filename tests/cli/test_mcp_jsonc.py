@@ -10,7 +10,7 @@ from hubbub.interfaces.cli.mcp import jsonc
 from hubbub.kernel.errors import Invalid
 
 ENTRY = {"command": "hubbub", "args": ["mcp", "stdio"]}
-SHOWN = '{\n      "command": "hubbub",\n      "args": [\n        "mcp",\n        "stdio"\n      ]\n    }'
+SHOWN = json.dumps(ENTRY, indent=2).replace("\n", "\n    ")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ class Change:
     after: str | None
     """None where there is to be none."""
     backup: str | None = None
-    """What is to be kept beside the file; None for nothing new."""
+    """What is to be kept beside the file: nothing at all if there was none. None for no copy."""
 
     @property
     def needed(self) -> bool:
@@ -37,15 +37,9 @@ def adding(client: Client, file: Path, name: str, entry: dict[str, Any]) -> Chan
     text = before or ""
     after = writing.with_entry(client, text, name, entry)
     # A copy from before the hub was there is worth more than one from after.
-    old = before is not None and writing.entry_in(client, text, name) is not None
-    kept = files.backup_of(file).exists()
-    return Change(
-        client=client,
-        file=file,
-        before=before,
-        after=after,
-        backup=None if before is None or (old and kept) else before,
-    )
+    old = writing.entry_in(client, text, name) is not None
+    backup = None if old and files.backup_of(file).exists() else text
+    return Change(client=client, file=file, before=before, after=after, backup=backup)
 
 
 def undoing(client: Client, file: Path, name: str) -> Change:
@@ -60,15 +54,9 @@ def undoing(client: Client, file: Path, name: str) -> Change:
     if before is None or entry is None:
         raise NotFound(f"{file} has no entry {name}", file=str(file))
     kept = files.text_of(files.backup_of(file))
-    if kept is None:
-        after = writing.without_entry(client, before, name)
-        bare = writing.without_entry(client, writing.with_entry(client, "", name, entry), name)
-        return Change(
-            client=client, file=file, before=before, after=None if after == bare else after
-        )
-    if writing.with_entry(client, kept, name, entry) == before:
-        return Change(client=client, file=file, before=before, after=kept)
-    old = writing.entry_in(client, kept, name)
+    if kept is not None and writing.with_entry(client, kept, name, entry) == before:
+        return Change(client=client, file=file, before=before, after=kept or None)
+    old = None if kept is None else writing.entry_in(client, kept, name)
     if old is None:
         after = writing.without_entry(client, before, name)
     else:
@@ -80,7 +68,7 @@ def made(change: Change) -> None:
     """Make a change, the copy first."""
     if change.backup is not None:
         backup = files.backup_of(change.file)
-        mode = change.file.stat().st_mode
+        mode = None if change.before is None else change.file.stat().st_mode
         files.replace(backup, change.backup, before=files.text_of(backup), mode=mode)
     if change.after is None:
         files.remove(change.file)

@@ -132,7 +132,9 @@ def user_file(client: Client) -> Path:
 
 def places(client: Client, folder: Path) -> list[Place]:
     """Where a client keeps servers for this person, and for the project in a folder."""
-    found = [Place(client=client, file=user_file(client), scope="user")]
+    found = []
+    if client.user:
+        found.append(Place(client=client, file=user_file(client), scope="user"))
     if client.project is not None:
         found.append(Place(client=client, file=folder / client.project, scope="project"))
     return found

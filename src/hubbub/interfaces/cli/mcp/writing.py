@@ -6,7 +6,6 @@ from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AbstractTable
 
 from hubbub.interfaces.cli.mcp import jsonc
 from hubbub.interfaces.cli.mcp.clients import Client
@@ -33,6 +32,8 @@ def with_entry(client: Client, text: str, name: str, entry: dict[str, object]) -
         Invalid: the settings cannot be read, or not be changed without touching the rest.
     """
     path = (*client.section, name)
+    if entry_in(client, text, name) == entry:
+        return text
     expected = _put(_read(client, text), path, entry)
     if client.syntax == "toml":
         after = _toml_with(text, path, entry)
@@ -81,30 +82,29 @@ def _read(client: Client, text: str) -> Any:
 
 
 def _toml_with(text: str, path: Sequence[str], entry: dict[str, object]) -> str:
-    mark, document = _document(text)
-    at: Any = document
-    try:
-        for key in path[:-1]:
-            if key not in at:
-                at.append(key, tomlkit.table(is_super_table=True))
-            at = at[key]
-        if path[-1] in at:
-            at[path[-1]] = entry
-        else:
-            at.append(path[-1], _table(entry) if _is_table(at) else entry)
-    except (TOMLKitError, TypeError, AttributeError) as error:
-        raise _untouchable() from error
-    return mark + tomlkit.dumps(document)
-
-
-def _is_table(at: Any) -> bool:
-    return isinstance(at, AbstractTable | tomlkit.TOMLDocument) and not hasattr(at, "_new_line")
-
-
-def _table(entry: dict[str, object]) -> Any:
+    """The settings with a table at their end, which leaves all before it as it is."""
+    text = _toml_without(text, path)
+    newline = "\r\n" if "\r\n" in text else "\n"
     table = tomlkit.table()
     for key, value in entry.items():
-        table.append(key, value)
+        table.append(key, _inline(value))
+    outer = tomlkit.document()
+    within: Any = outer
+    for key in path[:-1]:
+        within.append(key, tomlkit.table(is_super_table=True))
+        within = within[key]
+    within.append(path[-1], table)
+    block = tomlkit.dumps(outer).replace("\n", newline)
+    gap = 0 if not text or text.endswith(2 * newline) else 1 if text.endswith("\n") else 2
+    return text + gap * newline + block
+
+
+def _inline(value: object) -> Any:
+    """A value on its line, so that the entry is one table."""
+    if not isinstance(value, dict):
+        return value
+    table = tomlkit.inline_table()
+    table.update(value)
     return table
 
 
@@ -115,7 +115,7 @@ def _toml_without(text: str, path: Sequence[str]) -> str:
         if not isinstance(at, dict) or key not in at:
             return text
         at = at[key]
-    if path[-1] not in at:
+    if not isinstance(at, dict) or path[-1] not in at:
         return text
     del at[path[-1]]
     return mark + tomlkit.dumps(document)
