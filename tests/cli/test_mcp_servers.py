@@ -1,6 +1,8 @@
 """Servers that the hub is told of by hand, or that it takes over from other programs."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,11 +10,11 @@ CURSOR = """{
   // Mine
   "mcpServers": {
     "github": {
-      "command": "npx",
+      "command": "/no/such/npx",
       "args": ["-y", "server-github"],
       "env": {"GITHUB_TOKEN": "${GITHUB_TOKEN}"},
     },
-    "docs": {"url": "https://docs.example.com/mcp"},
+    "docs": {"url": "http://127.0.0.1:9/mcp"},
     "other": {"command": "x", "env": {"A": "${NOT_SET_ANYWHERE}"}},
     "hub": {"command": "hubbub", "args": ["mcp", "stdio"]},
   },
@@ -72,7 +74,7 @@ def test_servers_of_another_program_are_taken_over(home, answer, forgotten):
     assert "ghp-1" not in done.output + dry.output
     found = clients(answer)
     assert found["github"]["env"] == {"GITHUB_TOKEN": "${secret:GITHUB_TOKEN}"}
-    assert found["docs"] == {"transport": "streamable-http", "url": "https://docs.example.com/mcp"}
+    assert found["docs"] == {"transport": "streamable-http", "url": "http://127.0.0.1:9/mcp"}
     keys = answer("call", "client.listSecrets", "client=github")["items"]
     assert [each["key"] for each in keys] == ["GITHUB_TOKEN"]
     again = home(*words, "--only", "docs")
@@ -95,26 +97,26 @@ def test_a_name_that_the_hub_keeps_for_itself_fails_alone(home, answer, forgotte
     ("words", "config"),
     [
         (
-            ("--env", "MODE=fast", "--", "uvx", "mcp-server-time", "--tz", "UTC"),
+            ("--env", "MODE=fast", "--", "/no/such/uvx", "mcp-server-time", "--tz", "UTC"),
             {
                 "transport": "stdio",
-                "command": "uvx",
+                "command": "/no/such/uvx",
                 "args": ["mcp-server-time", "--tz", "UTC"],
                 "env": {"MODE": "fast"},
             },
         ),
         (
-            ("https://e.com/mcp", "-H", "X-Team: blue", "-H", "Authorization: Bearer abc"),
+            ("http://127.0.0.1:9/mcp", "-H", "X-Team: blue", "-H", "Authorization: Bearer abc"),
             {
                 "transport": "streamable-http",
-                "url": "https://e.com/mcp",
+                "url": "http://127.0.0.1:9/mcp",
                 "headers": {
                     "X-Team": "blue",
                     "Authorization": "Bearer ${secret:AUTHORIZATION}",
                 },
             },
         ),
-        (("https://e.com/sse",), {"transport": "sse", "url": "https://e.com/sse"}),
+        (("http://127.0.0.1:9/sse",), {"transport": "sse", "url": "https://e.com/sse"}),
         (
             ("--secret", "API_KEY=-", "--group", "mine", "--", "x"),
             {
@@ -125,10 +127,16 @@ def test_a_name_that_the_hub_keeps_for_itself_fails_alone(home, answer, forgotte
             },
         ),
         (
-            ("https://e.com/mcp", "--secret", "T=-", "-H", "Authorization: Bearer ${secret:T}"),
+            (
+                "http://127.0.0.1:9/mcp",
+                "--secret",
+                "T=-",
+                "-H",
+                "Authorization: Bearer ${secret:T}",
+            ),
             {
                 "transport": "streamable-http",
-                "url": "https://e.com/mcp",
+                "url": "http://127.0.0.1:9/mcp",
                 "headers": {"Authorization": "Bearer ${secret:T}"},
             },
         ),
@@ -152,10 +160,10 @@ def test_a_server_is_run_and_removed(home, answer, forgotten):
     "words",
     [
         ("add", "a b", "--", "x"),
-        ("add", "one", "https://e.com/mcp", "--env", "A=b"),
-        ("add", "one", "https://e.com/mcp", "--secret", "T=-"),
+        ("add", "one", "http://127.0.0.1:9/mcp", "--env", "A=b"),
+        ("add", "one", "http://127.0.0.1:9/mcp", "--secret", "T=-"),
         ("add", "one", "-H", "A: b", "--", "x"),
-        ("add", "one", "-H", "nothing", "https://e.com/mcp"),
+        ("add", "one", "-H", "nothing", "http://127.0.0.1:9/mcp"),
         ("add", "one", "--transport", "http", "x"),
         ("add", "one", "--secret", "T=/no/such/file", "--", "x"),
         ("add", "one"),
@@ -166,3 +174,31 @@ def test_what_does_not_fit_is_refused(home, answer, words):
     done = home("--json", *words, input="x")
     assert (done.exit_code, json.loads(done.stderr)["error"]["code"]) == (2, "VALIDATION_ERROR")
     assert clients(answer) == {}
+
+
+ECHO = str(Path(__file__).parent.parent / "support" / "echo.py")
+
+
+def test_how_servers_are_is_seen(home, answer, forgotten):
+    assert home("add", "echo", "--", sys.executable, ECHO, "modern").exit_code == 0
+    assert home("add", "gone", "--", "/no/such/program").exit_code == 0
+    ready = home("--json", "check", "echo")
+    assert (ready.exit_code, json.loads(ready.stdout)["era"]) == (0, "modern")
+    later = home("--json", "check", "gone")
+    told = json.loads(later.stdout)
+    assert later.exit_code == {"transient": 10, "blocked": 11}[told["verdict"]]
+    assert told["error"] in home("check", "gone").stdout
+    standing = {each["name"]: each["status"] for each in answer("mcp", "list")}
+    assert standing.keys() == {"echo", "gone"}
+    shown = home("list").stdout
+    assert "echo" in shown
+    assert "gone" in shown
+    assert home("logs", "gone").exit_code == 0
+    assert home("check", "nobody").exit_code == 3
+
+
+def test_what_is_no_mcp_server_cannot_be_checked(home, answer, forgotten):
+    config = '{"baseUrl": "http://127.0.0.1:9"}'
+    answer("call", "client.create", "name=api", "type=http-api", f"config={config}")
+    assert home("check", "api").exit_code == 12
+    assert answer("mcp", "list") == []

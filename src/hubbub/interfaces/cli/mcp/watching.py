@@ -1,5 +1,6 @@
 """`hubbub mcp list`, `check` and `logs`: how the servers are."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -7,27 +8,35 @@ from rich.text import Text
 
 from hubbub.client import Hub
 from hubbub.interfaces.cli import printing
-from hubbub.interfaces.cli.asking import every, with_hub
+from hubbub.interfaces.cli.asking import ask, every, with_hub
 from hubbub.interfaces.cli.commands import Command
 from hubbub.interfaces.cli.session import current
+from hubbub.kernel.errors import Conflict, TimedOut, Unavailable
 
 SHOWN_MAX: Final = 10_000
-LINES_MAX: Final = 100_000
+LINES_MAX: Final = 500
+CHECK_S: Final = 600.0
+"""The hub gives up before, by what the client's config says."""
 SIGNS: Final = {
     "connected": ("●", "green"),
     "connecting": ("◌", "cyan"),
     "failed": ("✗", "red"),
     "disabled": ("○", "dim"),
 }
-VERDICTS: Final = {"ready": 0, "transient": 10, "blocked": 11, "unknown": 12}
-"""What `check` exits with: as it is, later perhaps, not before something is mended, who knows."""
-COLOURS: Final = {"ready": "green", "transient": "yellow", "blocked": "red", "unknown": "yellow"}
+VERDICTS: Final = {
+    "ready": (0, "green"),
+    "transient": (10, "yellow"),
+    "blocked": (11, "red"),
+    "unknown": (12, "yellow"),
+}
+"""What `check` exits with: as it is, perhaps later, not before something is mended, who knows."""
 
 
 @click.command("list", cls=Command)
 def list_() -> None:
     """The MCP servers that the hub knows, and how it stands with each."""
-    found = with_hub(lambda hub: every(hub, "client.status", {}, SHOWN_MAX))
+    every_one = with_hub(lambda hub: every(hub, "client.status", {}, SHOWN_MAX))
+    found = [each for each in every_one if each["type"] == "mcp-server"]
     if current().json:
         printing.document(found)
     elif not found:
@@ -49,65 +58,67 @@ def check(ctx: click.Context, name: str) -> None:
     """
 
     async def work(hub: Hub) -> dict[str, Any]:
-        client = await hub.call("client.get", {"client": name})
-        found: dict[str, Any] = await hub.call("client.check", {"id": client["id"]})
+        found: dict[str, Any] = await hub.call("client.check", {"id": name}, timeout_s=CHECK_S)
         return found
 
-    found = with_hub(work)
-    verdict = str(found.get("status"))
+    try:
+        found = with_hub(work)
+        verdict = "ready" if found["ready"] else "transient" if found["transient"] else "blocked"
+    except (Conflict, TimedOut, Unavailable) as error:
+        found, verdict = {"error": error.message}, "unknown"
+    code, colour = VERDICTS[verdict]
     if current().json:
-        printing.document(found)
+        printing.document({"name": name, "verdict": verdict, **found})
     else:
-        printing.out().print(_verdict(name, verdict, found), soft_wrap=True)
-    ctx.exit(VERDICTS.get(verdict, VERDICTS["unknown"]))
+        line = Text.assemble((verdict, colour), "  ", (name, "bold"), f"  {_found(found)}")
+        printing.out().print(line, soft_wrap=True)
+        for each in found.get("skipped", ()):
+            printing.out().print(Text(f"    left out: {_left(each)}", style="dim"), soft_wrap=True)
+        for each in () if verdict == "ready" else found.get("log", ()):
+            printing.out().print(Text(f"    {_line(each)}", style="dim"), soft_wrap=True)
+    ctx.exit(code)
 
 
 @click.command(cls=Command)
 @click.argument("name")
-@click.option("--limit", type=click.IntRange(1, LINES_MAX), default=200, show_default=True)
-def logs(name: str, limit: int) -> None:
-    """What a server that the hub runs has said on standard error, oldest first."""
-
-    async def work(hub: Hub) -> list[Any]:
-        client = await hub.call("client.get", {"client": name})
-        return await every(hub, "client.logs", {"id": client["id"]}, limit)
-
-    for each in with_hub(work):
-        if current().json or not isinstance(each, dict):
-            printing.line(each, as_json=current().json)
-        else:
-            at = printing.clock(each.get("at"))
-            printing.line(f"{at}  {each.get('text', '')}".lstrip(), as_json=False)
+@click.option(
+    "--lines", type=click.IntRange(1, LINES_MAX), default=100, show_default=True, help="How many."
+)
+def logs(name: str, lines: int) -> None:
+    """What happened to a connection lately, and what its server said of it, oldest first."""
+    found = ask("client.logs", {"id": name, "lines": lines})["lines"]
+    if current().json:
+        printing.document(found)
+        return
+    for each in found:
+        printing.line(_line(each), as_json=False)
 
 
 def _row(found: dict[str, Any]) -> tuple[str | Text, ...]:
-    status = str(found["status"])
-    sign, colour = SIGNS.get(status, ("?", "white"))
-    skipped = found.get("skipped") or 0
-    tools = "" if found.get("tools") is None else str(found["tools"])
+    sign, colour = SIGNS.get(found["status"], ("?", "white"))
+    left = len(found["skipped"])
+    tools = str(found["tools"]) if found["status"] == "connected" else ""
     return (
-        Text(str(found["name"]), style="bold"),
-        Text(f"{sign} {status}", style=colour),
-        str(found.get("era") or ""),
-        f"{tools} (+{skipped} left out)" if skipped else tools,
-        printing.clock(found.get("since")),
-        Text(_error(found.get("error")), style="red"),
+        Text(found["name"], style="bold"),
+        Text(f"{sign} {found['status']}", style=colour),
+        found["era"] or "",
+        f"{tools} ({left} left out)" if left else tools,
+        printing.clock(_moment(found["since"])),
+        Text(found["error"] or "", style="red"),
     )
 
 
-def _verdict(name: str, verdict: str, found: dict[str, Any]) -> Text:
-    line = Text.assemble((verdict, COLOURS.get(verdict, "white")), "  ", (name, "bold"))
-    if found.get("era"):
-        line.append(f"  {found['era']}", style="dim")
-    if found.get("tools") is not None:
-        line.append(f"  {found['tools']} tools")
-    if found.get("error"):
-        line.append(f"  {_error(found['error'])}", style="red")
-    return line
+def _found(found: dict[str, Any]) -> str:
+    return found["error"] or f"{found['era']}, {found['tools']} tools"
 
 
-def _error(error: object) -> str:
-    """A failure in words, whether it is told as a text or as a document."""
-    if isinstance(error, dict):
-        return f"{error.get('code', '')}: {error.get('message', '')}".strip(": ")
-    return str(error or "")
+def _left(each: dict[str, Any]) -> str:
+    return f"{each['name']}: {each['reason']}"
+
+
+def _line(each: dict[str, Any]) -> str:
+    return f"{printing.clock(_moment(each['timestamp']))}  {each['origin']:<6}  {each['text']}"
+
+
+def _moment(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat()
