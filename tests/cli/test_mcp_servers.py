@@ -116,7 +116,7 @@ def test_a_name_that_the_hub_keeps_for_itself_fails_alone(home, answer, forgotte
                 },
             },
         ),
-        (("http://127.0.0.1:9/sse",), {"transport": "sse", "url": "https://e.com/sse"}),
+        (("http://127.0.0.1:9/sse",), {"transport": "sse", "url": "http://127.0.0.1:9/sse"}),
         (
             ("--secret", "API_KEY=-", "--group", "mine", "--", "x"),
             {
