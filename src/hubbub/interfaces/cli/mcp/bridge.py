@@ -18,6 +18,7 @@ from hubbub.interfaces.cli.mcp import envelopes
 from hubbub.interfaces.cli.mcp.envelopes import Envelope, Params
 from hubbub.interfaces.cli.mcp.events import Events
 from hubbub.interfaces.cli.mcp.link import EVENTS, Link, Session
+from hubbub.interfaces.cli.mcp.mirrors import Mirrors
 from hubbub.interfaces.cli.mcp.wire import MESSAGE_BYTES_MAX, Lost, Response
 from hubbub.kernel.errors import HubError, Unavailable
 from hubbub.protocol.codec import UNREADABLE
@@ -49,9 +50,12 @@ class Asked:
     answered: bool = False
     last_event: str | None = None
 
-    def headers(self, session: Session | None) -> dict[str, str]:
+    def headers(self, session: Session | None, mirrors: Mirrors) -> dict[str, str]:
         if self.revision is not None:
-            return envelopes.headers_of(self.method, self.params, self.revision)
+            own = envelopes.headers_of(self.method, self.params, self.revision)
+            if self.method == "tools/call":
+                own |= mirrors.headers(self.params.name, self.params.arguments)
+            return own
         return {} if session is None or self.method == "initialize" else session.headers
 
 
@@ -63,6 +67,7 @@ class Bridge:
         self._print = print
         self._open: dict[RequestId, Asked] = {}
         self._listening: asyncio.Task[None] | None = None
+        self._mirrors = Mirrors()
         self._tasks = asyncio.TaskGroup()
 
     async def run(self, lines: AsyncIterator[bytes]) -> None:
@@ -157,7 +162,7 @@ class Bridge:
 
     async def _exchange(self, asked: Asked, session: Session | None) -> bool:
         """One request and its answer; false where the hub has forgotten the session."""
-        headers = asked.headers(session)
+        headers = asked.headers(session, self._mirrors)
         response = await self._link.post(asked.line, headers, asked.sent.set)
         try:
             if response.status == 404 and "Mcp-Session-Id" in headers:
@@ -192,6 +197,8 @@ class Bridge:
         asked.answered = True
         if asked.method == "initialize" and asked.revision is None:
             self._link.agreed(response, answer)
+        elif asked.method == "tools/list" and asked.revision is not None:
+            self._mirrors.learn(answer)
         await self._print(envelopes.one_line(answer))
 
     async def _resumed(self, asked: Asked, session: Session | None) -> bool:

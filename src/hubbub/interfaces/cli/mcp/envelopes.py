@@ -1,11 +1,10 @@
 """What must be known of a message to send it on; all else of it stays bytes. No I/O."""
 
-import base64
-import re
 from typing import Final
 
 import msgspec
 
+from hubbub.interfaces.cli.mcp.headers import encoded
 from hubbub.protocol.codec import UNREADABLE
 from hubbub.protocol.mcp import INTERNAL_ERROR, VERSION_KEY, RequestId
 
@@ -20,8 +19,6 @@ REPEATABLE: Final = frozenset(
         "resources/list", "resources/templates/list", "resources/read",
     }
 )  # fmt: skip
-_PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_WRAPPED: Final = re.compile(r"=\?base64\?.*\?=")
 
 
 class Params(msgspec.Struct, frozen=True, rename={"meta": "_meta"}):
@@ -29,6 +26,7 @@ class Params(msgspec.Struct, frozen=True, rename={"meta": "_meta"}):
     uri: object = None
     requestId: object = None  # as it is on the wire
     protocolVersion: object = None
+    arguments: msgspec.Raw = msgspec.Raw(b"null")
     meta: object = None
 
 
@@ -86,9 +84,9 @@ def agreed(line: bytes) -> str | None:
 
 def headers_of(method: str, params: Params, version: str) -> dict[str, str]:
     """What the newer revision says in headers too."""
-    headers = {"MCP-Protocol-Version": _header(version), "Mcp-Method": _header(method)}
+    headers = {"MCP-Protocol-Version": encoded(version), "Mcp-Method": encoded(method)}
     named = getattr(params, NAMED_BY[method]) if method in NAMED_BY else None
-    return {**headers, "Mcp-Name": _header(named)} if isinstance(named, str) else headers
+    return {**headers, "Mcp-Name": encoded(named)} if isinstance(named, str) else headers
 
 
 def failure(
@@ -104,10 +102,3 @@ def failure(
 def one_line(message: bytes) -> bytes:
     """A message on one line. Between its values a line may end, within them never."""
     return message.replace(b"\r", b" ").replace(b"\n", b" ").strip()
-
-
-def _header(value: str) -> str:
-    """Text as a header can carry it."""
-    if _PLAIN.fullmatch(value) and not _WRAPPED.fullmatch(value):
-        return value
-    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
