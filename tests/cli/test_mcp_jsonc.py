@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubbub.interfaces.cli.mcp import jsonc
@@ -117,7 +117,7 @@ def written(draw, value):
 
 
 @st.composite
-def settings(draw):
+def files(draw):
     """A file of settings, and what it says."""
     said = draw(st.dictionaries(st.text(max_size=5), VALUES, max_size=3))
     if draw(st.booleans()):
@@ -126,15 +126,17 @@ def settings(draw):
     return draw(BETWEEN) + draw(written(said)) + draw(BETWEEN), said
 
 
-@given(settings())
-def test_a_text_says_what_it_says(given_settings):
-    text, said = given_settings
+@settings(max_examples=40)
+@given(files())
+def test_a_text_says_what_it_says(file):
+    text, said = file
     assert jsonc.read(text) == said
 
 
-@given(settings(), VALUES)
-def test_a_change_changes_one_member_and_keeps_every_comment(given_settings, value):
-    text, said = given_settings
+@settings(max_examples=40)
+@given(files(), VALUES)
+def test_a_change_changes_one_member_and_keeps_every_comment(file, value):
+    text, said = file
     changed = jsonc.with_member(text, ("mcpServers", "new"), value)
     servers = {**said.get("mcpServers", {}), "new": value}
     assert jsonc.read(changed) == {**said, "mcpServers": servers}
@@ -142,9 +144,10 @@ def test_a_change_changes_one_member_and_keeps_every_comment(given_settings, val
         assert changed.count(comment) >= text.count(comment)
 
 
-@given(settings(), VALUES)
-def test_what_is_added_and_taken_out_again_leaves_the_same_said(given_settings, value):
-    text, said = given_settings
+@settings(max_examples=40)
+@given(files(), VALUES)
+def test_what_is_added_and_taken_out_again_leaves_the_same_said(file, value):
+    text, said = file
     changed = jsonc.with_member(text, ("mcpServers", "new"), value)
     back = jsonc.without_member(changed, ("mcpServers", "new"))
     assert jsonc.read(back) == {**said, "mcpServers": said.get("mcpServers", {})}

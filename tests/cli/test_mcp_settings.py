@@ -20,11 +20,11 @@ def source(client: str, text: str, *, title: str = "there", at_home: bool = Fals
     read = tomllib.loads(text) if known.syntax == "toml" else jsonc.read(text)
     return Source(
         title=title,
-        entries=servers.entries(known, read, "/home/ada/work"),
+        entries=servers.entries(known, read, "/people/ada/work"),
         surroundings=Surroundings(
             environment=ENVIRONMENT,
-            folder="/home/ada/work",
-            home="/home/ada",
+            folder="/people/ada/work",
+            home="/people/ada",
             ask={"asked": "typed"}.get,
             bare=known.bare,
         ),
@@ -62,7 +62,7 @@ HTTP = {"transport": "streamable-http", "url": "https://e.com/mcp"}
         ),
         (
             "claude-code",
-            '{"projects": {"/home/ada/work": {"mcpServers": {"a": {"type": "stdio",'
+            '{"projects": {"/people/ada/work": {"mcpServers": {"a": {"type": "stdio",'
             ' "command": "npx", "args": ["-y", "thing"], "env": {}}}}, "/else": {"mcpServers":'
             ' {"b": {"command": "b"}}}}}',
             STDIO,
@@ -82,7 +82,7 @@ HTTP = {"transport": "streamable-http", "url": "https://e.com/mcp"}
             "vscode",
             '{// mine\n"servers": {"a": {"type": "stdio", "command": "npx",'
             ' "args": ["-y", "thing"], "cwd": "${workspaceFolder}/sub"},},}',
-            {**STDIO, "cwd": "/home/ada/work/sub"},
+            {**STDIO, "cwd": "/people/ada/work/sub"},
         ),
         ("vscode", '{"servers": {"a": {"type": "http", "url": "https://e.com/mcp"}}}', HTTP),
         ("vscode", '{"mcp": {"servers": {"a": {"url": "https://e.com/mcp"}}}}', HTTP),
@@ -321,7 +321,7 @@ def test_what_the_hub_has_already_is_not_made_again():
 def test_a_projects_server_runs_in_the_project():
     text = '{"mcpServers": {"a": {"command": "./serve"}, "b": {"command": "x", "cwd": "../y"}}}'
     found = planned([source("claude-code", text, at_home=True)], hub=HUB, there={})
-    assert [step.config["cwd"] for step in found] == ["/home/ada/work", "/home/ada/y"]
+    assert [step.config["cwd"] for step in found] == ["/people/ada/work", "/people/ada/y"]
 
 
 @pytest.mark.parametrize(

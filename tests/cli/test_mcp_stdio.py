@@ -222,6 +222,7 @@ async def test_what_is_no_message_is_refused(words, fixture_url):
         assert (await bridge.ask(1, "ping"))["result"] == {}
 
 
+@pytest.mark.slow
 async def test_it_ends_when_its_input_does(words, fixture_url):
     async with pipes(words, fixture_url) as bridge:
         await bridge.shake_hands()
