@@ -9,8 +9,7 @@ from typing import Final
 
 from hubbub.interfaces.cli.mcp import envelopes
 from hubbub.interfaces.cli.mcp.envelopes import Envelope, Params
-from hubbub.interfaces.cli.mcp.events import Events
-from hubbub.interfaces.cli.mcp.wire import MESSAGE_BYTES_MAX, Response, Unsent, Wire
+from hubbub.interfaces.cli.mcp.wire import EVENTS, Response, Unsent, Wire
 from hubbub.kernel.errors import HubError, Unavailable
 
 REACH_S: Final = 30.0
@@ -19,11 +18,10 @@ LEAVE_S: Final = 1.0
 PAUSE_S: Final = 0.1
 PAUSE_S_MAX: Final = 2.0
 KEPT_MAX: Final = 1000
-EVENTS: Final = "text/event-stream"
 INITIALIZED: Final = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
 POSTED: Final = {
     "Content-Type": "application/json",
-    "Accept": "application/json, text/event-stream",
+    "Accept": f"application/json, {EVENTS}",
 }
 
 
@@ -146,14 +144,12 @@ class Link:
     async def _answer(self, response: Response) -> bytes:
         """What a message of our own is answered with."""
         try:
-            if response.kind != EVENTS:
+            if not response.streams:
                 return await response.body()
-            events = Events(MESSAGE_BYTES_MAX)
-            async for piece in response.pieces:
-                for event in events.fed(piece):
-                    envelope = envelopes.opened(event.data)
-                    if envelope is not None and envelope.answers:
-                        return event.data
+            async for event in response.events():
+                envelope = envelopes.opened(event.data)
+                if envelope is not None and envelope.answers:
+                    return event.data
             return b""
         finally:
             response.done()

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from hubbub.interfaces.cli.mcp.events import Event, Events
 from hubbub.kernel.errors import TooLarge, Unavailable
 
+EVENTS: Final = "text/event-stream"
 CONNECT_S: Final = 10.0
 PIECE_BYTES: Final = 65_536
 MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -43,6 +45,11 @@ class Response:
     done: Callable[[], None] = lambda: None
 
     @property
+    def streams(self) -> bool:
+        """Whether events follow."""
+        return self.status < 400 and self.kind == EVENTS
+
+    @property
     def kind(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
@@ -54,6 +61,13 @@ class Response:
             if len(whole) > MESSAGE_BYTES_MAX:
                 raise TooLarge(f"the answer is over {MESSAGE_BYTES_MAX} bytes")
         return bytes(whole)
+
+    async def events(self) -> AsyncGenerator[Event]:
+        """The events of a stream, as they come."""
+        events = Events(MESSAGE_BYTES_MAX)
+        async for piece in self.pieces:
+            for event in events.fed(piece):
+                yield event
 
 
 class Wire:
