@@ -18,12 +18,14 @@ from hubbub.protocol.specs import NAME
 from hubbub.services import access, configuration, store
 from hubbub.services.encryption import Encrypted
 from hubbub.services.events import ClientChanged, ClientRemoved
-from hubbub.services.model import Client
+from hubbub.services.model import Client, Secret
 from hubbub.services.references import SECRET_NAME
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 
 CLIENTS_MAX: Final = 10_000
+# Each takes two derivations, and a call is to end within its deadline.
+REENCRYPTED_MAX: Final = 200
 SECRETS_MAX: Final = 64
 
 ClientName = Annotated[str, msgspec.Meta(pattern=NAME, max_length=64)]
@@ -92,6 +94,11 @@ class SecretListing(Input, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class Reencryption(Input, frozen=True, kw_only=True):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=REENCRYPTED_MAX, description="Secrets.")] = 50
+    cursor: str | None = None
+
+
 class ClientView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A service that the hub connects to. Its secrets are not shown."""
 
@@ -112,6 +119,25 @@ class SecretView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     key: str
     expires_at: datetime | None
     updated_at: datetime
+
+
+class LostSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A secret that cannot be decrypted. It is kept as it is."""
+
+    client: str
+    key: str
+    key_version: int | None
+    """Of the key that it needs; null where what is stored says none."""
+
+
+class Reencrypted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of one batch of secrets."""
+
+    examined: int
+    reencrypted: int
+    lost: list[LostSecret]
+    next_cursor: str | None
+    """Where the next batch begins; null after the last one."""
 
 
 class ClientOperations:
@@ -138,23 +164,23 @@ class ClientOperations:
 
         The config holds secrets by reference only; the secrets themselves are stored encrypted.
         """
-        self._check_name(new.name)
+        check_name(new.name, self._reserved)
         config = configuration.checked(new.type, new.config)
-        _check_room(len(new.secrets))
+        check_room(len(new.secrets))
         id = new_id()
         values = await self._secrets.encrypted(id, new.secrets)
 
         async def work(tx: WriteTransaction) -> Client:
-            writing = _writing(ctx, tx)
-            await _check_new(writing, new)
-            return await _created(writing, id, new, config, values)
+            writing = in_transaction(ctx, tx)
+            await check_new(writing, new)
+            return await created(writing, id, new, config, values)
 
-        return _view(await ctx.database.write(work))
+        return view(await ctx.database.write(work))
 
     @operation(scope="clients:read", errors=NO_CLIENT)
     async def get(self, ctx: Reading, ref: ClientRef) -> ClientView:
         """One client."""
-        return _view(await access.seen(ctx.tx, ctx.caller, ref.client))
+        return view(await access.seen(ctx.tx, ctx.caller, ref.client))
 
     @operation(scope="clients:read")
     async def list(self, ctx: Reading, listing: ClientListing) -> Page[ClientView]:
@@ -169,7 +195,7 @@ class ClientOperations:
             limit=listing.limit + 1,
         )
         page = page_of(found, listing.limit, lambda client: (client.name,))
-        return Page(items=[_view(each) for each in page.items], next_cursor=page.next_cursor)
+        return Page(items=[view(each) for each in page.items], next_cursor=page.next_cursor)
 
     # What is refused for holding a secret in clear must not be kept by the call graph either.
     @operation(scope="clients:write", sensitive=True, errors=NOT_YOURS)
@@ -191,7 +217,7 @@ class ClientOperations:
                 ctx, "client.updated", client=client.id, name=client.name, changed=sorted(values)
             )
             ctx.tx.publish(ClientChanged(client_id=client.id))
-        return _view(await store.get(ctx.tx, client.id))
+        return view(await store.get(ctx.tx, client.id))
 
     @operation(scope="clients:write", errors=NOT_YOURS)
     async def remove(self, ctx: Writing, ref: ClientRef) -> None:
@@ -216,11 +242,11 @@ class ClientOperations:
             # By its id: the name may be another's by now.
             await access.changeable(tx, ctx.caller, client.id)
             known = {each.name for each in await store.secrets(tx, client.id)}
-            _check_room(len(known | {setting.key}))
+            check_room(len(known | {setting.key}))
             await store.put_secret(
                 tx, client.id, setting.key, values[setting.key], setting.expires_at, ctx.now
             )
-            await _secret_changed(_writing(ctx, tx), client, "client.secretSet", setting.key)
+            await _secret_changed(in_transaction(ctx, tx), client, "client.secretSet", setting.key)
 
         await ctx.database.write(work)
         return SecretView(key=setting.key, expires_at=setting.expires_at, updated_at=ctx.now)
@@ -247,14 +273,42 @@ class ClientOperations:
         ]
         return page_of(found, listing.limit, lambda each: (each.key,))
 
-    def _check_name(self, name: str) -> None:
-        if name in self._reserved:
-            raise _invalid("name", f"not one of the hub's own: {name}")
-        if looks_like_id(name):
-            raise _invalid("name", "something that does not look like an id")
+    @operation(
+        scope="clients:write",
+        errors={AccessDenied: "you are not in charge: it needs accounts:write"},
+    )
+    async def reencrypt(self, ctx: Context, batch: Reencryption) -> Reencrypted:
+        """Encrypt with the current key, batch by batch, the secrets of all clients that are under
+        older ones. After the last batch, with nothing lost, older keys are needed no more."""
+        if not ctx.caller.has("accounts:write"):
+            raise AccessDenied("that concerns the secrets of everybody", required="accounts:write")
+        (after,) = decode_cursor(batch.cursor, 1) if batch.cursor else ("",)
+        async with ctx.database.reading() as tx:
+            found = await store.secrets_after(tx, after, batch.limit + 1)
+        page = page_of(found, batch.limit, lambda secret: (secret.id,))
+        renewal = await self._secrets.renew(page.items)
+        return Reencrypted(
+            examined=len(page.items),
+            reencrypted=renewal.renewed,
+            lost=[_lost(each) for each in renewal.lost],
+            next_cursor=page.next_cursor,
+        )
 
 
-async def _check_new(ctx: Writing, new: NewClient) -> None:
+def check_name(name: str, reserved: Set[str]) -> None:
+    """See that a client may have this name, which is the namespace of its operations."""
+    if name in reserved:
+        raise _invalid("name", f"not one of the hub's own: {name}")
+    if looks_like_id(name):
+        raise _invalid("name", "something that does not look like an id")
+
+
+async def check_new(ctx: Writing, new: NewClient) -> None:
+    """See that there may be such a client.
+
+    Raises:
+        Conflict, NotFound, AccessDenied: if not.
+    """
     if await store.by_name(ctx.tx, new.name) is not None:
         raise Conflict("a client has this name", name=new.name)
     if await store.count(ctx.tx) >= CLIENTS_MAX:
@@ -263,9 +317,10 @@ async def _check_new(ctx: Writing, new: NewClient) -> None:
         await access.check_organization(ctx.tx, ctx.caller, new.org_id)
 
 
-async def _created(
+async def created(
     ctx: Writing, id: str, new: NewClient, config: msgspec.Raw, values: dict[str, Encrypted]
 ) -> Client:
+    """The client, as it is from this transaction on."""
     await store.add(
         ctx.tx,
         id=id,
@@ -291,17 +346,19 @@ async def _secret_changed(ctx: Writing, client: Client, action: str, key: str) -
     ctx.tx.publish(ClientChanged(client_id=client.id))
 
 
-def _writing(ctx: Context, tx: WriteTransaction) -> Writing:
+def in_transaction(ctx: Context, tx: WriteTransaction) -> Writing:
     """The same call, in the transaction in which what it waited for is written."""
     return Writing(caller=ctx.caller, call_id=ctx.call_id, now=ctx.now, tx=tx)
 
 
-def _check_room(secrets: int) -> None:
+def check_room(secrets: int) -> None:
+    """See that a client may have so many secrets."""
     if secrets > SECRETS_MAX:
         raise Conflict("a client has no room for more secrets", maximum=SECRETS_MAX)
 
 
-def _view(client: Client) -> ClientView:
+def view(client: Client) -> ClientView:
+    """A client as it is shown."""
     return ClientView(
         id=client.id,
         name=client.name,
@@ -313,6 +370,11 @@ def _view(client: Client) -> ClientView:
         created_at=client.created_at,
         updated_at=client.updated_at,
     )
+
+
+def _lost(secret: Secret) -> LostSecret:
+    version = None if secret.value is None else secret.value.key_version
+    return LostSecret(client=secret.client_id, key=secret.name, key_version=version)
 
 
 def _invalid(field: str, expected: str) -> Invalid:
