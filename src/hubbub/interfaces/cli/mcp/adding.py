@@ -1,9 +1,7 @@
 """`hubbub mcp add`, `run` and `remove`: one server, by hand."""
 
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -11,14 +9,12 @@ from hubbub.client import Hub
 from hubbub.interfaces.cli import printing
 from hubbub.interfaces.cli.asking import ask, with_hub
 from hubbub.interfaces.cli.commands import Command
+from hubbub.interfaces.cli.given import pairs_of, secrets_of, unfit
 from hubbub.interfaces.cli.mcp import names
 from hubbub.interfaces.cli.mcp.expansion import Piece
 from hubbub.interfaces.cli.mcp.secrecy import Vault
 from hubbub.interfaces.cli.session import current
-from hubbub.kernel.errors import Invalid
 from hubbub.services import references
-
-SECRET_BYTES_MAX: Final = 65_536
 
 
 @click.command(cls=Command)
@@ -113,15 +109,15 @@ def configured(
         Invalid: something does not go with the rest.
     """
     if names.fit(name) != name:
-        raise _invalid("name", f"a name such as {names.fit(name)}")
-    vault = Vault(secrets=_secrets(secrets))
+        raise unfit("name", f"a name such as {names.fit(name)}")
+    vault = Vault(secrets=secrets_of(secrets))
     config: dict[str, Any] = {} if group is None else {"group": group}
     if transport != "stdio" and len(target) == 1 and target[0].startswith(("http://", "https://")):
         _refuse("a URL", env=env, cwd=cwd)
         config |= _dialled(target[0], transport, headers, vault)
     else:
         if transport not in (None, "stdio"):
-            raise _invalid("target", "a URL that begins with http:// or https://")
+            raise unfit("target", "a URL that begins with http:// or https://")
         _refuse("a command", headers=headers)
         config |= _run(target, env, cwd, vault)
     _require_used(config, vault)
@@ -134,7 +130,7 @@ def _dialled(
     url: str, transport: str | None, headers: tuple[str, ...], vault: Vault
 ) -> dict[str, Any]:
     by_name = transport is None and url.partition("?")[0].rstrip("/").endswith("/sse")
-    pairs = _pairs(headers, ":", "--header", "'Name: value'")
+    pairs = pairs_of(headers, ":", "--header", "'Name: value'")
     return {
         "transport": "sse" if transport == "sse" or by_name else "streamable-http",
         "url": vault.hidden("url", [Piece(text=url)]),
@@ -147,7 +143,7 @@ def _run(
 ) -> dict[str, Any]:
     given = {
         key: vault.hidden(key, [Piece(text=value)])
-        for key, value in _pairs(env, "=", "--env", "NAME=value").items()
+        for key, value in pairs_of(env, "=", "--env", "NAME=value").items()
     }
     config = {
         "transport": "stdio",
@@ -166,37 +162,10 @@ def _run(
 def _require_used(config: dict[str, Any], vault: Vault) -> None:
     unused = sorted(vault.secrets.keys() - references.names(config))
     if unused:
-        raise _invalid("--secret", f"a header with ${{secret:{unused[0]}}} in it")
-
-
-def _secrets(pairs: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for key, source in _pairs(pairs, "=", "--secret", "NAME=FILE, or NAME=-").items():
-        try:
-            text = sys.stdin.read(SECRET_BYTES_MAX) if source == "-" else Path(source).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _invalid("--secret", f"a file of text: {error}") from error
-        found[key] = text.strip()
-        if not found[key]:
-            raise _invalid("--secret", f"something in {source}")
-    return found
-
-
-def _pairs(texts: Iterable[str], sign: str, option: str, expected: str) -> dict[str, str]:
-    found = {}
-    for text in texts:
-        key, there, value = text.partition(sign)
-        if not (there and key.strip()):
-            raise _invalid(option, expected)
-        found[key.strip()] = value.strip() if sign == ":" else value
-    return found
+        raise unfit("--secret", f"a header with ${{secret:{unused[0]}}} in it")
 
 
 def _refuse(target: str, **given: object) -> None:
     for option, value in given.items():
         if value:
-            raise _invalid(f"--{option}", f"nothing where {target} is given")
-
-
-def _invalid(field: str, expected: str) -> Invalid:
-    return Invalid("that does not fit", errors=[{"field": field, "expected": expected}])
+            raise unfit(f"--{option}", f"nothing where {target} is given")
