@@ -105,7 +105,7 @@ class ClientOperations:
 
         The config holds secrets by reference only; the secrets themselves are stored encrypted.
         """
-        self._check_name(new.name)
+        check_name(new.name, self._reserved)
         config = configuration.checked(new.type, new.config)
         check_room(len(new.secrets))
         id = new_id()
@@ -113,15 +113,15 @@ class ClientOperations:
 
         async def work(tx: WriteTransaction) -> Client:
             writing = ctx.writing(tx)
-            await _check_new(writing, new)
-            return await _created(writing, id, new, config, values)
+            await check_new(writing, new)
+            return await created(writing, id, new, config, values)
 
-        return _view(await ctx.database.write(work))
+        return view(await ctx.database.write(work))
 
     @operation(scope="clients:read", errors=NO_CLIENT)
     async def get(self, ctx: Reading, ref: ClientRef) -> ClientView:
         """One client."""
-        return _view(await access.seen(ctx.tx, ctx.caller, ref.client))
+        return view(await access.seen(ctx.tx, ctx.caller, ref.client))
 
     @operation(scope="clients:read")
     async def list(self, ctx: Reading, listing: ClientListing) -> Page[ClientView]:
@@ -136,7 +136,7 @@ class ClientOperations:
             limit=listing.limit + 1,
         )
         page = page_of(found, listing.limit, lambda client: (client.name,))
-        return Page(items=[_view(each) for each in page.items], next_cursor=page.next_cursor)
+        return Page(items=[view(each) for each in page.items], next_cursor=page.next_cursor)
 
     # What is refused for holding a secret in clear must not be kept by the call graph either.
     @operation(scope="clients:write", sensitive=True, errors=NOT_YOURS)
@@ -158,7 +158,7 @@ class ClientOperations:
                 ctx, "client.updated", client=client.id, name=client.name, changed=sorted(values)
             )
             ctx.tx.publish(ClientChanged(client_id=client.id))
-        return _view(await store.get(ctx.tx, client.id))
+        return view(await store.get(ctx.tx, client.id))
 
     @operation(scope="clients:write", errors=NOT_YOURS)
     async def remove(self, ctx: Writing, ref: ClientRef) -> None:
@@ -168,14 +168,21 @@ class ClientOperations:
         await note(ctx, "client.removed", client=client.id, name=client.name)
         ctx.tx.publish(ClientRemoved(client_id=client.id, name=client.name))
 
-    def _check_name(self, name: str) -> None:
-        if name in self._reserved:
-            raise _invalid("name", f"not one of the hub's own: {name}")
-        if looks_like_id(name):
-            raise _invalid("name", "something that does not look like an id")
+
+def check_name(name: str, reserved: Set[str]) -> None:
+    """See that a client may have this name, which is the namespace of its operations."""
+    if name in reserved:
+        raise _invalid("name", f"not one of the hub's own: {name}")
+    if looks_like_id(name):
+        raise _invalid("name", "something that does not look like an id")
 
 
-async def _check_new(ctx: Writing, new: NewClient) -> None:
+async def check_new(ctx: Writing, new: NewClient) -> None:
+    """See that there may be such a client.
+
+    Raises:
+        Conflict, NotFound, AccessDenied: if not.
+    """
     if await store.by_name(ctx.tx, new.name) is not None:
         raise Conflict("a client has this name", name=new.name)
     if await store.count(ctx.tx) >= CLIENTS_MAX:
@@ -184,9 +191,10 @@ async def _check_new(ctx: Writing, new: NewClient) -> None:
         await access.check_organization(ctx.tx, ctx.caller, new.org_id)
 
 
-async def _created(
+async def created(
     ctx: Writing, id: str, new: NewClient, config: msgspec.Raw, values: dict[str, Encrypted]
 ) -> Client:
+    """The client, as it is from this transaction on."""
     await store.add(
         ctx.tx,
         id=id,
@@ -207,7 +215,8 @@ async def _created(
     return await store.get(ctx.tx, id)
 
 
-def _view(client: Client) -> ClientView:
+def view(client: Client) -> ClientView:
+    """A client as it is shown."""
     return ClientView(
         id=client.id,
         name=client.name,
