@@ -55,6 +55,7 @@ from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
 from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
 from hubbub.services.operations import ClientOperations
+from hubbub.services.secret_operations import SecretOperations
 from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
@@ -218,9 +219,9 @@ async def _built(
         _catalog(router, Finder(database, bus)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
-        *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
-        OpenApiOperations(secrets, RESERVED),
-        ProfileOperations(),
+        *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
+        ConnectionOperations(connections, secrets),
+        *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
