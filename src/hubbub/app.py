@@ -43,11 +43,12 @@ from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
-from hubbub.kernel.groups import every, ungrouped
+from hubbub.kernel.groups import every, surviving, ungrouped
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
+from hubbub.search.choosing import chosen
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
 from hubbub.spokes.operations import HubOperations, SpokeOperations
@@ -189,7 +190,9 @@ async def _built(
     calls = Calls(router, _Explain(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
-    operations = _operations(router, watch, presence, Finder(database, bus))
+    finder = _finder(settings, database, bus)
+    tasks.start_soon(surviving, finder.run)
+    operations = _operations(router, watch, presence, finder)
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
     router.offer(local.provider, [(_defined(op, rows), op.spec.id) for op in operations])
@@ -230,6 +233,11 @@ async def _built(
         operations=operations,
         first_key=key,
     )
+
+
+def _finder(settings: Settings, database: Database, bus: Bus) -> Finder:
+    embedder = chosen(settings.choice, database, utc_now)
+    return Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -13,6 +13,7 @@ from hubbub.mcpservers import tables as mcpservers
 from hubbub.orchestration import tables as orchestration
 from hubbub.projects import tables as projects
 from hubbub.roles import tables as roles
+from hubbub.search import tables as search
 from hubbub.services import tables as services
 from hubbub.spokes import tables as spokes
 from hubbub.storage.schema import metadata
@@ -29,6 +30,7 @@ __all__ = [
     "orchestration",
     "projects",
     "roles",
+    "search",
     "services",
     "spokes",
     "tasks",
