@@ -43,32 +43,33 @@ class Remembering:
         if not self.dimensions:
             # It tells them with its first answer, and what is kept is not read unchecked.
             await self._embedder.embed([PROBE])
-        hashes = {text: hashlib.sha256(text.encode()).hexdigest() for text in texts}
-        known = await self._kept(list(hashes.values()))
-        missing = [text for text, hash in hashes.items() if hash not in known]
+        ids = {text: self._id_of(text) for text in texts}
+        known = await self._kept(list(ids.values()))
+        missing = [text for text, id in ids.items() if id not in known]
         if missing:
             made = await self._embedder.embed(missing)
             if len(made) != len(missing):
                 raise Unavailable("the model gave another number of vectors", model=self.id)
             for data in made:
                 read(data, self.dimensions)
-            fresh = {hashes[text]: data for text, data in zip(missing, made, strict=True)}
+            fresh = {ids[text]: data for text, data in zip(missing, made, strict=True)}
             await self._database.write(
                 partial(store.keep, model=self.id, vectors=fresh, now=self._now())
             )
             known |= fresh
-        return [known[hashes[text]] for text in texts]
+        return [known[ids[text]] for text in texts]
 
-    async def _kept(self, hashes: list[str]) -> dict[str, bytes]:
+    async def _kept(self, ids: list[str]) -> dict[str, bytes]:
         """Those that are kept and can be read; what cannot is made anew."""
         async with self._database.reading() as tx:
-            found, oldest = await store.kept(tx, self.id, hashes)
+            found, since = await store.kept(tx, ids)
         now = self._now()
-        if oldest is not None and now - oldest > USED_AGAIN_AFTER:
-            await self._database.write(
-                partial(store.used, model=self.id, hashes=list(found), now=now)
-            )
-        return {hash: data for hash, data in found.items() if _readable(data, self.dimensions)}
+        if since is not None and now - since > USED_AGAIN_AFTER:
+            await self._database.write(partial(store.used, ids=list(found), now=now))
+        return {id: data for id, data in found.items() if _readable(data, self.dimensions)}
+
+    def _id_of(self, text: str) -> str:
+        return hashlib.sha256(f"{self.id}\0{text}".encode()).hexdigest()
 
 
 def _readable(data: bytes, dimensions: int) -> bool:

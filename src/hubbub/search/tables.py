@@ -7,9 +7,9 @@ from hubbub.storage.schema import metadata, moment
 embeddings = Table(
     "embeddings",
     metadata,
-    Column("model", Text, primary_key=True),
-    # Of the text: SHA-256, in hex. The text itself is not kept.
-    Column("content_hash", Text, primary_key=True),
+    # SHA-256 of the model's id and the text, in hex. The text itself is not kept.
+    Column("id", Text, primary_key=True),
+    Column("model", Text, nullable=False),
     # Little-endian float32, as many as the model has dimensions.
     Column("vector", LargeBinary, nullable=False),
     moment("used_at"),

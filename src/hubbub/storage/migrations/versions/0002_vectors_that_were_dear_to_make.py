@@ -15,10 +15,10 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "embeddings",
+        sa.Column("id", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("content_hash", sa.Text(), nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
         sa.Column("used_at", Timestamp(), nullable=False, server_default=current_moment()),
-        sa.PrimaryKeyConstraint("model", "content_hash", name=op.f("pk_embeddings")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_embeddings")),
     )
     op.create_index("idx_embeddings_used_at", "embeddings", ["used_at"])
