@@ -24,6 +24,15 @@ def terms(text: str) -> list[str]:
     ]
 
 
+def asked(text: str) -> dict[str, str]:
+    """The terms of a text, each with the word that it stands for: creating is asked as creat."""
+    found: dict[str, str] = {}
+    for word in WORDS.findall(text):
+        for term in terms(word):
+            found.setdefault(term, word)
+    return found
+
+
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
     """A word without its commonest endings, the same for what is asked and what is found."""

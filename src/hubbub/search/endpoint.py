@@ -40,6 +40,12 @@ class EndpointEmbedder:
             Unavailable: if it does not answer, refuses, or answers what are no vectors.
         """
         vectors = _vectors(await self._asked(texts), len(texts))
+        if self.dimensions not in (0, vectors.shape[1]):
+            raise Unavailable(
+                "the embedder gives vectors of another length than before",
+                before=self.dimensions,
+                now=vectors.shape[1],
+            )
         self.dimensions = vectors.shape[1]
         return [row.tobytes() for row in vectors]
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from hubbub.kernel.errors import HubError, TimedOut, Unavailable
-from hubbub.search.analysis import terms
+from hubbub.search.analysis import asked as terms_of
 from hubbub.search.clauses import clauses
 from hubbub.search.documents import shares, text
 from hubbub.search.embedding import Embedder
@@ -70,8 +70,8 @@ class Search:
             after: the score and the id of the last one that is known already.
         """
         texts = [asked.text, *clauses(asked.text)]
-        words = [terms(text) for text in texts]
-        words[0] += terms(asked.keywords)
+        words = [terms_of(text) for text in texts]
+        words[0] |= terms_of(asked.keywords)
         reading, vectors, note = await self._meant(texts) if asked.by != "words" else _NOTHING
         parts = [
             Part(terms=each, vector=vectors[at] if vectors else None)

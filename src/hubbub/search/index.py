@@ -1,6 +1,6 @@
 """Documents in memory, ranked by words and by meaning together. It waits for nothing."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Final
@@ -13,7 +13,7 @@ from hubbub.search.model import Allowed, By, Document, Hit
 from hubbub.search.vectors import Vector, Vectors
 from hubbub.search.words import Words
 
-MEANING_WEIGHT: Final = 0.5
+MEANING_WEIGHT: Final = 0.6
 CLAUSE_WEIGHT: Final = 0.6
 NEAR: Final = 0.3
 """What shares no word with a query is found if it is at least as near as this."""
@@ -27,7 +27,8 @@ Scores = NDArray[np.float32]
 class Part:
     """A query, or a clause of one."""
 
-    terms: Sequence[str]
+    terms: Mapping[str, str]
+    """Each with the word that it stands for."""
     vector: Vector | None = None
 
 
@@ -103,12 +104,13 @@ class Index:
             found = np.logical_or.reduce([each for _, each in ranked])
         best_first = islice(asked.walk(_rounded(scores), found, after), limit)
         near = self._nearness(parts[0], vectors)
-        known = [term for part in parts for term in part.terms]
         return [
             Hit(
                 id=id,
                 score=score,
-                matched=() if by == "meaning" else self._words.matched(known, self._slots[id]),
+                matched=()
+                if by == "meaning"
+                else self._words.matched(parts[0].terms, self._slots[id]),
                 meaning=None if near is None else round(float(near[self._slots[id]]), DIGITS),
             )
             for score, id in best_first

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -70,9 +70,9 @@ class Words:
                 scores[documents] += weight * counts / (counts + norm)
         return scores
 
-    def matched(self, query: Sequence[str], slot: int) -> tuple[str, ...]:
-        """The terms of a query that this document has."""
-        return tuple(term for term in dict.fromkeys(query) if slot in self._postings.get(term, ()))
+    def matched(self, query: Mapping[str, str], slot: int) -> tuple[str, ...]:
+        """The words of a query, by their terms, that this document has."""
+        return tuple(word for term, word in query.items() if slot in self._postings.get(term, ()))
 
     def _posting(self, term: str) -> Posting:
         arrays = self._arrays.get(term)
