@@ -50,6 +50,7 @@ from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
+from hubbub.search.choosing import chosen
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -214,9 +215,11 @@ async def _built(
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
     connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    finder = _finder(settings, database, bus)
+    tasks.start_soon(surviving, finder.run)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        _catalog(router, Finder(database, bus)),
+        _catalog(router, finder),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
@@ -267,6 +270,11 @@ async def _built(
         operations=operations,
         first_key=key,
     )
+
+
+def _finder(settings: Settings, database: Database, bus: Bus) -> Finder:
+    embedder = chosen(settings.choice, database, utc_now)
+    return Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
 
 
 def _bounds(settings: Settings) -> Bounds:
