@@ -64,6 +64,8 @@ from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
 from hubbub.upstreams.mcp.upstream import Around, McpUpstream
+from hubbub.upstreams.oauth.logins import Logins
+from hubbub.upstreams.oauth.operations import LoginOperations
 from hubbub.upstreams.operations import ConnectionOperations
 from hubbub.upstreams.upstream import Upstream
 
@@ -203,13 +205,16 @@ async def _built(
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
     secrets = Secrets(database, await keyfile.opened(settings.key_path, database), utc_now)
-    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    logins = Logins(database, bus, secrets, utc_now)
+    around = Around(router=router, database=database, bus=bus, logins=logins)
+    connections = _connections(around, secrets)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
         _catalog(router, Finder(database, bus)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
+        LoginOperations(logins),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -276,7 +281,8 @@ def _connections(around: Around, secrets: Secrets) -> Connections:
         assert isinstance(config, McpServer)
         return McpUpstream(client, config, around)
 
-    return Connections(around.database, around.bus, secrets, {MCP_SERVER: mcp_server})
+    makers = {MCP_SERVER: mcp_server}
+    return Connections(around.database, around.bus, secrets, around.logins, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
