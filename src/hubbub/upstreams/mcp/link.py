@@ -24,7 +24,6 @@ from hubbub.upstreams.mcp.subscriptions import Subscriptions
 from hubbub.upstreams.mcp.wire import SessionGone
 from hubbub.upstreams.oauth.challenge import Challenge, LoginNeeded
 
-CLIENT_PROVIDER: Final = "client"
 ROUNDS_MAX: Final = 10
 SOURCE: Final = b'"source":"mcp"'
 INPUT_REQUIRED: Final = "input_required"
