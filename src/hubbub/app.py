@@ -68,6 +68,8 @@ from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.upstream import McpUpstream
+from hubbub.upstreams.oauth.logins import Logins
+from hubbub.upstreams.oauth.operations import LoginOperations
 from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
@@ -122,6 +124,7 @@ class House:
         """Take no more calls, tell everybody, and let what is in flight end, for a while."""
         self.router.drain()
         self.sockets.goodbye(retry_after_ms=500)
+        self.mcp.goodbye()
         with anyio.move_on_after(self.settings.drain_s):
             await self.router.quiet()
         self.router.close()
@@ -214,7 +217,9 @@ async def _built(
     ring = await keyfile.opened(settings.key_path, database)
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
-    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    logins = Logins(database, bus, secrets, utc_now)
+    around = Around(router=router, database=database, bus=bus, logins=logins)
+    connections = _connections(around, secrets)
     finder = _finder(settings, database, bus)
     tasks.start_soon(surviving, finder.run)
     operations = _operations(
@@ -223,7 +228,7 @@ async def _built(
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
-        ConnectionOperations(connections, secrets),
+        *(ConnectionOperations(connections, secrets), LoginOperations(logins)),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
@@ -304,7 +309,7 @@ def _connections(around: Around, secrets: Secrets) -> Connections:
         return HttpUpstream(client, config, around)
 
     makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
-    return Connections(around.database, around.bus, secrets, makers)
+    return Connections(around.database, around.bus, secrets, around.logins, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:

@@ -10,6 +10,7 @@ from hubbub.kernel.clock import Clock, utc_now
 from hubbub.kernel.events import Bus
 from hubbub.storage.database import Database
 from hubbub.upstreams.logs import Logs
+from hubbub.upstreams.oauth.logins import Logins
 
 CLIENT_PROVIDER: Final = "client"
 """The type of the provider that a client is."""
@@ -50,6 +51,7 @@ class Around:
     router: Router
     database: Database
     bus: Bus
+    logins: Logins
     clock: Clock = utc_now
 
 
