@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, settings
 from tests.support import services
 from tests.support.doors import DOORS
 from tests.support.hub import Template, in_one_task, postgres_copy, served, sqlite_copy
+from tests.support.outside import node, outside_python
 from tests.support.services import postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["node", "outside_python", "postgres_server"]
 
 
 # Doors do not know on which database the hub stands, and behind each is the same hub: to see all

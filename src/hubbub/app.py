@@ -49,7 +49,9 @@ from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.services import keyfile
+from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
+from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
 from hubbub.services.operations import ClientOperations
 from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
@@ -60,7 +62,13 @@ from hubbub.storage.database import Database, dialect_of
 from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
+from hubbub.upstreams.connections import Connections
+from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
+from hubbub.upstreams.mcp.upstream import Around, McpUpstream
 from hubbub.upstreams.openapi.operations import OpenApiOperations
+from hubbub.upstreams.openapi.upstream import HttpApiUpstream
+from hubbub.upstreams.operations import ConnectionOperations
+from hubbub.upstreams.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +106,7 @@ class House:
     calls: Calls
     graph: CallGraph
     presence: Presence
+    connections: Connections
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -127,6 +136,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         with ungrouped():
             async with anyio.create_task_group() as tasks:
                 house = await _built(settings, database, bus, tasks, traces)
+                tasks.start_soon(house.connections.run)
                 tasks.start_soon(every, BEAT_S, house.presence.beat)
                 tasks.start_soon(every, RETENTION_EVERY_S, partial(_keep, house))
                 async with anyio.create_task_group() as recording:
@@ -199,7 +209,15 @@ async def _built(
     ring = await keyfile.opened(settings.key_path, database)
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
-    operations = _operations(router, watch, presence, Finder(database, bus), secrets)
+    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    operations = _operations(
+        *(AccountOperations(), KeyOperations(), AuditOperations()),
+        _catalog(router, Finder(database, bus)),
+        *(CallOperations(router, watch), OperationRemoval(router)),
+        *(HubOperations(presence), SpokeOperations()),
+        *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
+        OpenApiOperations(secrets, RESERVED),
+    )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
     router.offer(local.provider, [(_defined(op, rows), op.spec.id) for op in operations])
@@ -235,6 +253,7 @@ async def _built(
         calls=calls,
         graph=graph,
         presence=presence,
+        connections=connections,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
@@ -250,23 +269,26 @@ def _bounds(settings: Settings) -> Bounds:
     )
 
 
-def _operations(
-    router: Router, watch: Watch, presence: Presence, finder: Finder, secrets: Secrets
-) -> list[Operation]:
+def _operations(*domains: object) -> list[Operation]:
     """The hub's own operations, of all domains."""
-    domains = (
-        AccountOperations(),
-        KeyOperations(),
-        AuditOperations(),
-        OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router)),
-        CallOperations(router, watch),
-        OperationRemoval(router),
-        HubOperations(presence),
-        SpokeOperations(),
-        ClientOperations(secrets, RESERVED),
-        OpenApiOperations(secrets, RESERVED),
-    )
     return [operation for domain in domains for operation in operations_of(domain)]
+
+
+def _catalog(router: Router, finder: Finder) -> OperationOperations:
+    return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
+
+
+def _connections(around: Around, secrets: Secrets) -> Connections:
+    def mcp_server(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, McpServer)
+        return McpUpstream(client, config, around)
+
+    def http_api(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, HttpApi)
+        return HttpApiUpstream(client, config, around)
+
+    makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
+    return Connections(around.database, around.bus, secrets, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
@@ -297,7 +319,8 @@ async def _settle(
     hub's own operations are as this version has them, and somebody is in charge."""
     now = utc_now()
     await spokes_store.all_left(tx, now)
-    await catalog_store.deactivate(tx, SPOKE, None, now)
+    for provider_type in (SPOKE, CLIENT_PROVIDER):
+        await catalog_store.deactivate(tx, provider_type, None, now)
     closed = await calls_store.close_open(tx, Reason.HUB_RESTART.value, now)
     if closed:
         log.warning("%d calls were open when the hub last stopped", closed)

@@ -149,6 +149,22 @@ async def test_a_secret_that_is_read_after_a_rotation_is_stored_under_the_new_ke
         assert await opens(hub).of(made["id"]) == {**secrets, "C": "3"}
 
 
+async def test_a_secret_that_is_set_while_it_is_encrypted_anew_stays_as_it_was_set(keyed, opens):
+    async with keyed() as hub:
+        call = hub.door()
+        made = await call(
+            "client.create", name="time", type="mcp-server", config=RUN, secrets={"A": "old"}
+        )
+        async with hub.house.database.reading() as tx:
+            (before,) = await store.secrets(tx, made["id"])
+        anew = (await opens(hub).encrypted(made["id"], {"A": "old"}))["A"]
+        await call("client.setSecret", client="time", key="A", value="new")
+        renewed = {before.id: (before, anew)}
+        assert await hub.house.database.write(lambda tx: store.reencrypted(tx, renewed)) == 0
+        assert await opens(hub).of(made["id"]) == {"A": "new"}
+
+
+@pytest.mark.slow
 async def test_all_are_brought_under_the_new_key_batch_by_batch(keyed, opens, key_path):
     secrets = {name: name.lower() for name in "ABCDE"}
     async with keyed() as hub:
@@ -228,6 +244,7 @@ async def test_a_config_of_another_version_is_told_of_and_keeps_nobody_from_star
         assert (await hub.door()("client.get", client="odd"))["config"] == {"transport": "smoke"}
 
 
+@pytest.mark.slow
 async def test_a_secret_is_nowhere_in_clear(keyed, opens, database_url, caplog):
     caplog.set_level(logging.DEBUG)
     in_clear = {**RUN, "env": {"TOKEN": HUSH}}
@@ -237,7 +254,9 @@ async def test_a_secret_is_nowhere_in_clear(keyed, opens, database_url, caplog):
             await call(
                 "client.create", name=door, type="mcp-server", config=RUN, secrets={"A": HUSH}
             )
-            await call("client.setSecret", client=door, key="B", value=HUSH)
+            setting = {"client": door, "key": "B", "value": HUSH}
+            await call("client.setSecret", **setting)
+            await call("call.run", operation="client.setSecret", input=setting)
             for operation, input in [
                 ("client.create", {"name": "x", "type": "mcp-server", "config": in_clear}),
                 ("client.update", {"client": door, "config": in_clear}),

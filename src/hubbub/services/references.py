@@ -30,8 +30,9 @@ _HARMLESS: Final = frozenset(
     {"id", "name", "url", "uri", "endpoint", "file", "path", "dir", "type", "ttl", "prefix"}
 )
 _SHAPES: Final = re.compile(
-    r"(?i:\b(?:bearer|basic|token) +[^\s*]{8})"
-    r"|\b(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|hub_|AKIA)[A-Za-z0-9_-]{16}"
+    r"^(?i:bearer|basic|token) +[A-Za-z0-9._~+/=-]{16,}$"
+    r"|\b(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA)[A-Za-z0-9_-]{16}"
+    r"|\bhub_[A-Za-z0-9_-]{43}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
