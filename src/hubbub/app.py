@@ -48,6 +48,8 @@ from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
+from hubbub.profiles.operations import ProfileOperations
+from hubbub.profiles.shelf import Shelf
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -63,12 +65,11 @@ from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
-from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
-from hubbub.upstreams.mcp.upstream import Around, McpUpstream
+from hubbub.upstreams.mcp.upstream import McpUpstream
 from hubbub.upstreams.openapi.operations import OpenApiOperations
-from hubbub.upstreams.openapi.upstream import HttpApiUpstream
+from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
-from hubbub.upstreams.upstream import Upstream
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ RESERVED: Final = frozenset(
             CallOperations,
             HubOperations,
             SpokeOperations,
+            ProfileOperations,
             ClientOperations,
             OpenApiOperations,
         )
@@ -107,6 +109,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -217,6 +220,7 @@ async def _built(
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
         OpenApiOperations(secrets, RESERVED),
+        ProfileOperations(),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -233,10 +237,12 @@ async def _built(
         peer_bytes_max=settings.peer_bytes_max,
     )
     entrance = Entrance(calls=calls, door=door, bus=bus)
+    shelf = Shelf(database, bus)
+    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, servers=connections)
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
-        mcp=McpDoor(entrance=entrance, router=router),
+        mcp=mcp,
         sockets=sockets,
         router=router,
         graph=graph,
@@ -254,6 +260,7 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
@@ -285,7 +292,7 @@ def _connections(around: Around, secrets: Secrets) -> Connections:
 
     def http_api(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, HttpApi)
-        return HttpApiUpstream(client, config, around)
+        return HttpUpstream(client, config, around)
 
     makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
     return Connections(around.database, around.bus, secrets, makers)

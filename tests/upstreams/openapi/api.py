@@ -26,9 +26,8 @@ from hubbub.kernel.groups import ungrouped
 from hubbub.operations.context import Caller
 from hubbub.protocol.codec import encode
 from hubbub.services.model import Client
-from hubbub.upstreams.openapi.link import HttpApiLink
+from hubbub.upstreams.openapi.link import HttpApiLink, offers_of
 from hubbub.upstreams.openapi.translation import Imported, imported
-from hubbub.upstreams.openapi.upstream import offers_of
 from tests.support.routing import ADA
 
 PATIENCE_S = 10.0

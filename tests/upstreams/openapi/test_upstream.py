@@ -2,11 +2,15 @@
 
 import msgspec
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from hubbub.catalog.tables import operation_registrations
-from hubbub.kernel.errors import AccessDenied, DomainError, NoProvider, Unavailable
+from hubbub.kernel.errors import AccessDenied, DomainError, HubError, NoProvider, Unavailable
 from tests.support.hub import until
-from tests.upstreams.openapi.api import SMALL, Api, document, operation, running
+from tests.upstreams.openapi.api import SMALL, Api, document, operation, parameter, running
 
 
 def text(document) -> str:
@@ -23,9 +27,9 @@ KEYED = {
 }
 
 
-async def standing(call, status):
+async def standing(call, status, name="small"):
     found = await until(
-        lambda: call("client.status", id="small"),
+        lambda: call("client.status", id=name),
         lambda page: page["items"][0]["status"] == status,
     )
     return found["items"][0]
@@ -68,7 +72,7 @@ async def test_an_api_that_is_gone_is_offered_no_more_until_it_is_back(hub):
     with pytest.raises((Unavailable, NoProvider)):
         await call("small.echo", id="a")
     found = await standing(call, "failed")
-    assert found["error"] == "small cannot be reached"
+    assert "cannot be reached" in found["error"]
     await until(lambda: offered(hub), lambda found: found == {("client", "inactive")})
     with pytest.raises(NoProvider):
         await call("small.echo", id="a")
@@ -110,3 +114,44 @@ async def test_an_api_may_be_for_some_only(hub):
             await stranger("small.echo", id="a")
         friend = hub.door(key=await hub.key_with("small:use"))
         assert (await friend("small.echo", id="a"))["path"] == "/echo/a"
+
+
+KEYS = {"key": {"type": "http", "scheme": "bearer"}}
+PETS = document(
+    {"/pets/{id}": {"get": operation("getPet", parameter("id", "path"))}},
+    components={"securitySchemes": KEYS},
+    security=[{"key": []}],
+)
+
+
+async def pet(request: Request) -> JSONResponse:
+    if request.headers.get("authorization") != "Bearer sesame":
+        return JSONResponse({"error": "who are you"}, 401)
+    return JSONResponse({"id": request.path_params["id"]})
+
+
+APP = Starlette(routes=[Route("/pets/{id}", pet)])
+
+
+async def test_what_was_imported_can_be_called_while_the_api_is_there(hub):
+    call = hub.door()
+    async with running(APP) as url:
+        made = await call("openapi.import", name="pets", text=text(PETS), baseUrl=url)
+        (missing,) = [secret["name"] for secret in made["missing"]]
+        assert missing in (await standing(call, "failed", "pets"))["error"]
+        with pytest.raises(NoProvider):
+            await call("pets.getPet", id="7")
+        await call("client.setSecret", client="pets", key=missing, value="wrong")
+        await standing(call, "connected", "pets")
+        with pytest.raises(DomainError) as caught:
+            await call("pets.getPet", id="7")
+        assert caught.value.name == "HTTP_401"
+        await call("client.setSecret", client="pets", key=missing, value="sesame")
+        assert await until(lambda: _asked(call), lambda found: found == {"id": "7"})
+
+
+async def _asked(call):
+    try:
+        return await call("pets.getPet", id="7")
+    except HubError:
+        return None

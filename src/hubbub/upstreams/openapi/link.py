@@ -2,17 +2,21 @@
 
 import asyncio
 import importlib
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import Any
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
 
 from hubbub.calls.model import Call, Provider
 from hubbub.calls.router import Router
 from hubbub.calls.tasked import TaskedLink
+from hubbub.catalog.model import Definition, defined
+from hubbub.catalog.store import Stored
 from hubbub.kernel.errors import TimedOut, Unavailable
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.services.model import Client, HttpApi
@@ -20,8 +24,9 @@ from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.openapi.binding import binding_of
 from hubbub.upstreams.openapi.request import request_of
 from hubbub.upstreams.openapi.response import ERROR_BYTES_MAX, EVENTS, answered, happened, refused
+from hubbub.upstreams.upstream import CLIENT_PROVIDER
 
-CLIENT_PROVIDER = "client"
+log = logging.getLogger(__name__)
 
 
 class HttpApiLink(TaskedLink):
@@ -129,3 +134,16 @@ class HttpApiLink(TaskedLink):
                 server=self.provider.name,
                 timeoutS=self._api.call_timeout_s,
             ) from None
+
+
+def offers_of(stored: Sequence[Stored], client: Client) -> list[tuple[Definition, str]]:
+    """What a client offers: its rows in the catalogue, each under its own name."""
+    offers: list[tuple[Definition, str]] = []
+    for each in stored:
+        try:
+            binding_of(each.spec.meta)
+        except msgspec.ValidationError as error:
+            log.warning("%s of %s cannot be called: %s", each.spec.id, client.name, error)
+        else:
+            offers.append((defined(each.row, each.spec), each.spec.id))
+    return offers

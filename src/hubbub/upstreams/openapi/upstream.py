@@ -1,52 +1,47 @@
-"""One HTTP API: offered for as long as somebody listens there."""
+"""One HTTP API: what was imported of it is offered for as long as the API can be reached."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import aclosing
 from typing import Final
+from urllib.parse import urlsplit
 
 import anyio
-import msgspec
-from anyio.abc import TaskGroup
 
 from hubbub.catalog import store as catalog
-from hubbub.catalog.model import Definition, defined
-from hubbub.catalog.store import Offer, Stored
+from hubbub.catalog.model import Definition
+from hubbub.catalog.store import Offer
 from hubbub.kernel.clock import epoch_ms
-from hubbub.kernel.errors import Unavailable
 from hubbub.kernel.groups import ungrouped
 from hubbub.services.model import Client, HttpApi
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.backoff import Backoff
 from hubbub.upstreams.logs import Logs
-from hubbub.upstreams.mcp.upstream import Around
 from hubbub.upstreams.openapi import store
-from hubbub.upstreams.openapi.binding import binding_of
-from hubbub.upstreams.openapi.link import CLIENT_PROVIDER, HttpApiLink
-from hubbub.upstreams.openapi.servers import origin
-from hubbub.upstreams.upstream import Standing, Status
+from hubbub.upstreams.openapi.link import HttpApiLink, offers_of
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Standing, Status
 
 log = logging.getLogger(__name__)
 
-KNOCKING_S: Final = 10.0
+POLL_S: Final = 30.0
+"""How often it is seen whether somebody listens there still."""
+MISSED_MAX: Final = 2
 
 
-class HttpApiUpstream:
-    """Offers the operations of one client row of type `http-api`.
+class HttpUpstream:
+    """Keeps one client row of type `http-api` offered.
 
-    There is no connection to keep. An API is there until a call cannot reach it, and from then on
-    is not, until somebody listens there again.
+    There is no connection that stands. Whether the API is there shows in that somebody listens at
+    its address, which is asked for nothing: from time to time, and when a call found nobody.
     """
 
-    def __init__(self, client: Client, config: HttpApi, around: Around) -> None:
+    def __init__(self, client: Client, api: HttpApi, around: Around) -> None:
         self.logs = Logs()
         self._client = client
-        self._config = config
+        self._api = api
         self._around = around
         self._backoff = Backoff(client.id)
-        self._lost = asyncio.Event()
-        self._offers: Sequence[tuple[Definition, str]] = ()
+        self._doubted = asyncio.Event()
+        self._offers: list[tuple[Definition, str]] = []
         self._told: tuple[Status, int, str | None] = ("connecting", epoch_ms(), None)
 
     @property
@@ -57,63 +52,69 @@ class HttpApiUpstream:
             since=since,
             error=error,
             attempts=self._backoff.attempts,
+            server=urlsplit(self._api.base_url).netloc,
             tools=len(self._offers),
         )
 
     async def run(self) -> None:
         with ungrouped():
             async with anyio.create_task_group() as tasks:
-                link = self._linked(tasks)
+                link = HttpApiLink(
+                    self._around.router, self._client, self._api, tasks, lost=self._doubted.set
+                )
                 try:
                     while True:
-                        await self._stand(link)
+                        await self._reached_once(link)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await self._withdraw(link)
                         await link.close()
                     tasks.cancel_scope.cancel()
 
-    def _linked(self, tasks: TaskGroup) -> HttpApiLink:
-        return HttpApiLink(
-            self._around.router, self._client, self._config, tasks, lost=self._lost.set
-        )
-
-    async def _stand(self, link: HttpApiLink) -> None:
-        """From the first knock that is heard to the first that is not, and the wait after it."""
-        try:
-            await self._knock()
-        except Unavailable as error:
-            await self._withdraw(link)
-            self._note("failed", error.message)
-            await anyio.sleep(self._backoff.failed())
-            return
-        self._backoff.attempts = 0
-        self._lost.clear()
-        if not self._offers:
+    async def _reached_once(self, link: HttpApiLink) -> None:
+        """From when the API is there until it is not."""
+        began_s = asyncio.get_running_loop().time()
+        why = await self._missing()
+        if why is None:
             await self._offer(link)
-        self._note("connected", None)
-        await self._lost.wait()
+            why = await self._gone()
+        await self._withdraw(link)
+        self._note("failed", why)
+        self._backoff.stood(asyncio.get_running_loop().time() - began_s)
+        await anyio.sleep(self._backoff.failed())
 
-    async def _knock(self) -> None:
-        """See whether somebody listens there.
+    async def _gone(self) -> str:
+        """Wait until nobody has listened there for a while; the answer is what was in the way."""
+        missed = 0
+        while True:
+            self._doubted.clear()
+            with anyio.move_on_after(POLL_S):
+                await self._doubted.wait()
+                missed += 1
+            why = await self._missing()
+            missed = 0 if why is None else missed + 1
+            if why is not None and missed >= MISSED_MAX:
+                return why
 
-        Raises:
-            Unavailable: if nobody does.
-        """
-        _, host, port = origin(self._config.base_url)
+    async def _missing(self) -> str | None:
+        """What is in the way of a connection, if anything is."""
+        parts = urlsplit(self._api.base_url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
-            with anyio.fail_after(min(KNOCKING_S, self._config.connect_timeout_s)):
-                async with aclosing(await anyio.connect_tcp(host, port)):
-                    pass
-        except (OSError, TimeoutError, UnicodeError) as error:
-            raise Unavailable(f"{self._client.name} cannot be reached", server=host) from error
+            with anyio.fail_after(self._api.connect_timeout_s):
+                stream = await anyio.connect_tcp(parts.hostname or "", port)
+                await stream.aclose()
+        except TimeoutError:
+            return f"{parts.netloc} does not answer"
+        except OSError as error:
+            return f"{parts.netloc} cannot be reached: {error}"
+        return None
 
     async def _offer(self, link: HttpApiLink) -> None:
         now = self._around.clock()
 
         async def work(tx: WriteTransaction) -> list[tuple[Definition, str]]:
-            stored = await store.operations_of(tx, self._client)
-            offers = offers_of(stored, self._client)
+            offers = offers_of(await store.operations_of(tx, self._client), self._client)
             rows = [
                 Offer(row=each.row, namespace=each.spec.namespace, name=each.spec.name)
                 for each, _ in offers
@@ -123,11 +124,12 @@ class HttpApiUpstream:
 
         self._offers = await self._around.database.write(work)
         self._around.router.offer(link.provider, self._offers)
+        self._note("connected", None)
 
     async def _withdraw(self, link: HttpApiLink) -> None:
         if not self._offers:
             return
-        self._offers = ()
+        self._offers = []
         self._around.router.withdraw(link.provider)
         now = self._around.clock()
         await self._around.database.write(
@@ -135,21 +137,6 @@ class HttpApiUpstream:
         )
 
     def _note(self, status: Status, error: str | None) -> None:
-        before, since, _ = self._told
-        if status != before:
+        if status != self._told[0]:
             self.logs.add("hub", status if error is None else f"{status}: {error}")
-            since = epoch_ms()
-        self._told = (status, since, error)
-
-
-def offers_of(stored: Sequence[Stored], client: Client) -> list[tuple[Definition, str]]:
-    """What a client offers: its rows in the catalogue, each under its own name."""
-    offers: list[tuple[Definition, str]] = []
-    for each in stored:
-        try:
-            binding_of(each.spec.meta)
-        except msgspec.ValidationError as error:
-            log.warning("%s of %s cannot be called: %s", each.spec.id, client.name, error)
-        else:
-            offers.append((defined(each.row, each.spec), each.spec.id))
-    return offers
+            self._told = (status, epoch_ms(), error)
