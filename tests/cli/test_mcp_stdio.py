@@ -233,6 +233,15 @@ async def test_it_ends_when_its_input_does(words, fixture_url):
 
 
 @pytest.mark.slow
+async def test_it_ends_when_its_input_does_even_if_there_is_no_hub(words):
+    async with pipes(words, "http://127.0.0.1:9") as bridge:
+        await bridge.say({"method": "notifications/initialized"})
+        bridge.process.stdin.close()
+        async with asyncio.timeout(10):
+            assert await bridge.process.wait() == 0
+
+
+@pytest.mark.slow
 async def test_a_hub_that_was_restarted_is_the_same_to_its_client(words):
     async with AsyncExitStack() as first:
         url = await first.enter_async_context(server())
