@@ -48,11 +48,14 @@ from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
+from hubbub.profiles.operations import ProfileOperations
+from hubbub.profiles.shelf import Shelf
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
 from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
 from hubbub.services.operations import ClientOperations
+from hubbub.services.secret_operations import SecretOperations
 from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
@@ -86,6 +89,7 @@ RESERVED: Final = frozenset(
             CallOperations,
             HubOperations,
             SpokeOperations,
+            ProfileOperations,
             ClientOperations,
             OpenApiOperations,
         )
@@ -106,6 +110,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -214,8 +219,9 @@ async def _built(
         _catalog(router, Finder(database, bus)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
-        *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
-        OpenApiOperations(secrets, RESERVED),
+        *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
+        ConnectionOperations(connections, secrets),
+        *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -232,10 +238,12 @@ async def _built(
         peer_bytes_max=settings.peer_bytes_max,
     )
     entrance = Entrance(calls=calls, door=door, bus=bus)
+    shelf = Shelf(database, bus)
+    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, servers=connections)
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
-        mcp=McpDoor(entrance=entrance, router=router),
+        mcp=mcp,
         sockets=sockets,
         router=router,
         graph=graph,
@@ -253,6 +261,7 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,

@@ -22,6 +22,8 @@ SCOPES: Final = (
     "clients:read",
     "clients:write",
     "operations:write",
+    "profiles:read",
+    "profiles:write",
     "registry:read",
     "registry:write",
     "spokes:connect",
