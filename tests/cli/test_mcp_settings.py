@@ -65,7 +65,7 @@ HTTP = {"transport": "streamable-http", "url": "https://e.com/mcp"}
             '{"projects": {"/people/ada/work": {"mcpServers": {"a": {"type": "stdio",'
             ' "command": "npx", "args": ["-y", "thing"], "env": {}}}}, "/else": {"mcpServers":'
             ' {"b": {"command": "b"}}}}}',
-            STDIO,
+            {**STDIO, "cwd": "/people/ada/work"},
         ),
         (
             "claude-code",
