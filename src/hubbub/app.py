@@ -64,6 +64,9 @@ from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
 from hubbub.upstreams.mcp.upstream import Around, McpUpstream
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.grants import Grants
+from hubbub.upstreams.oauth.operations import CALLBACK, AuthorizationOperations
 from hubbub.upstreams.operations import ConnectionOperations
 from hubbub.upstreams.upstream import Upstream
 
@@ -103,6 +106,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    authorizations: Authorizations
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -159,6 +163,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
             opened(settings) as house,
             listening(house.app, house.sockets, listener) as url,
         ):
+            if is_loopback(settings.host):
+                house.authorizations.redirect_url = f"{url}{CALLBACK}"
             try:
                 yield house, url
             finally:
@@ -203,13 +209,17 @@ async def _built(
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
     secrets = Secrets(database, await keyfile.opened(settings.key_path, database), utc_now)
-    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
+    around = Around(router=router, database=database, bus=bus, authorizations=authorizations)
+    connections = _connections(around, secrets)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
         _catalog(router, Finder(database, bus)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
-        *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
+        ClientOperations(secrets, RESERVED),
+        ConnectionOperations(connections, secrets, authorizations),
+        AuthorizationOperations(authorizations, secrets),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -234,6 +244,7 @@ async def _built(
         router=router,
         graph=graph,
         presence=presence,
+        authorizations=authorizations,
         database=database,
         metrics=metrics,
         operations=operations,
@@ -247,6 +258,7 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        authorizations=authorizations,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,

@@ -1,6 +1,6 @@
 """What callers may do with clients and their secrets. No answer holds a secret."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -19,7 +19,7 @@ from hubbub.services import access, configuration, store
 from hubbub.services.encryption import Encrypted
 from hubbub.services.events import ClientChanged, ClientRemoved
 from hubbub.services.model import Client
-from hubbub.services.references import SECRET_NAME
+from hubbub.services.references import OWN, SECRET_NAME
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 
@@ -141,6 +141,7 @@ class ClientOperations:
         self._check_name(new.name)
         config = configuration.checked(new.type, new.config)
         _check_room(len(new.secrets))
+        _check_keys(new.secrets)
         id = new_id()
         values = await self._secrets.encrypted(id, new.secrets)
 
@@ -208,6 +209,7 @@ class ClientOperations:
     )
     async def set_secret(self, ctx: Context, setting: SecretSetting) -> SecretView:
         """Store a secret of a client, in place of any other with this key."""
+        _check_keys([setting.key])
         async with ctx.database.reading() as reading:
             client = await access.changeable(reading, ctx.caller, setting.client)
         values = await self._secrets.encrypted(client.id, {setting.key: setting.value})
@@ -299,6 +301,12 @@ def _writing(ctx: Context, tx: WriteTransaction) -> Writing:
 def _check_room(secrets: int) -> None:
     if secrets > SECRETS_MAX:
         raise Conflict("a client has no room for more secrets", maximum=SECRETS_MAX)
+
+
+def _check_keys(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key.startswith(OWN):
+            raise _invalid("key", f"a name that does not begin with {OWN}: such are the hub's own")
 
 
 def _view(client: Client) -> ClientView:
