@@ -43,15 +43,19 @@ from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
-from hubbub.kernel.groups import every, ungrouped
+from hubbub.kernel.groups import every, surviving, ungrouped
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
+from hubbub.profiles.operations import ProfileOperations
+from hubbub.profiles.shelf import Shelf
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
-from hubbub.services.model import MCP_SERVER, Client, McpServer
+from hubbub.services.inspection import look_over
+from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
 from hubbub.services.operations import ClientOperations
+from hubbub.services.secret_operations import SecretOperations
 from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
@@ -62,13 +66,14 @@ from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
-from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
-from hubbub.upstreams.mcp.upstream import Around, McpUpstream
+from hubbub.upstreams.mcp.upstream import McpUpstream
 from hubbub.upstreams.oauth.authorizations import Authorizations
 from hubbub.upstreams.oauth.grants import Grants
 from hubbub.upstreams.oauth.operations import CALLBACK, AuthorizationOperations
+from hubbub.upstreams.openapi.operations import OpenApiOperations
+from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
-from hubbub.upstreams.upstream import Upstream
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +92,9 @@ RESERVED: Final = frozenset(
             CallOperations,
             HubOperations,
             SpokeOperations,
+            ProfileOperations,
             ClientOperations,
+            OpenApiOperations,
         )
     }
 )
@@ -107,6 +114,7 @@ class House:
     presence: Presence
     connections: Connections
     authorizations: Authorizations
+    mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -208,18 +216,21 @@ async def _built(
     calls = Calls(router, _Explain(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
-    secrets = Secrets(database, await keyfile.opened(settings.key_path, database), utc_now)
+    ring = await keyfile.opened(settings.key_path, database)
+    tasks.start_soon(surviving, look_over, database, ring)
+    secrets = Secrets(database, ring, utc_now)
     authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
-    around = Around(router=router, database=database, bus=bus, authorizations=authorizations)
-    connections = _connections(around, secrets)
+    around = Around(router=router, database=database, bus=bus)
+    connections = _connections(around, secrets, authorizations)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
         _catalog(router, Finder(database, bus)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
-        ClientOperations(secrets, RESERVED),
+        *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
         ConnectionOperations(connections, secrets, authorizations),
         AuthorizationOperations(authorizations, secrets),
+        *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -236,10 +247,12 @@ async def _built(
         peer_bytes_max=settings.peer_bytes_max,
     )
     entrance = Entrance(calls=calls, door=door, bus=bus)
+    shelf = Shelf(database, bus)
+    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, servers=connections)
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
-        mcp=McpDoor(entrance=entrance, router=router),
+        mcp=mcp,
         sockets=sockets,
         router=router,
         graph=graph,
@@ -259,6 +272,7 @@ async def _built(
         presence=presence,
         connections=connections,
         authorizations=authorizations,
+        mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
@@ -283,12 +297,17 @@ def _catalog(router: Router, finder: Finder) -> OperationOperations:
     return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
 
 
-def _connections(around: Around, secrets: Secrets) -> Connections:
+def _connections(around: Around, secrets: Secrets, authorizations: Authorizations) -> Connections:
     def mcp_server(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, McpServer)
-        return McpUpstream(client, config, around)
+        return McpUpstream(client, config, around, authorizations.of(client, config))
 
-    return Connections(around.database, around.bus, secrets, {MCP_SERVER: mcp_server})
+    def http_api(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, HttpApi)
+        return HttpUpstream(client, config, around)
+
+    makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
+    return Connections(around.database, around.bus, secrets, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:

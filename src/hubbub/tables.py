@@ -11,6 +11,7 @@ from hubbub.coordination import tables as coordination
 from hubbub.identity import tables as identity
 from hubbub.mcpservers import tables as mcpservers
 from hubbub.orchestration import tables as orchestration
+from hubbub.profiles import tables as profiles
 from hubbub.projects import tables as projects
 from hubbub.roles import tables as roles
 from hubbub.services import tables as services
@@ -27,6 +28,7 @@ __all__ = [
     "mcpservers",
     "metadata",
     "orchestration",
+    "profiles",
     "projects",
     "roles",
     "services",

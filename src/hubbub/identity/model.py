@@ -22,9 +22,15 @@ SCOPES: Final = (
     "clients:read",
     "clients:write",
     "operations:write",
+    "profiles:read",
+    "profiles:write",
+    "registry:read",
+    "registry:write",
     "spokes:connect",
     "spokes:read",
     "spokes:write",
+    "workloads:read",
+    "workloads:write",
 )
 """What the hub's own operations ask for. Providers may ask for others."""
 

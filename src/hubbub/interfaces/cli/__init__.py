@@ -24,6 +24,8 @@ SECTIONS: Final[Sections] = {
         "call": Lazy(at="call:call", help="Call an operation."),
         "do": Lazy(at="do:do", help="The operations as commands: do account create --email x."),
         "spoke": Lazy(at="spoke:spoke", help="Offer operations to a hub."),
+        "mcp": Lazy(at="mcp:mcp", help="MCP servers behind the hub, and the hub as one."),
+        "openapi": Lazy(at="openapi:openapi", help="HTTP APIs behind the hub."),
     },
     "Look at one": {
         "status": Lazy(at="status:status", help="How the hub is."),

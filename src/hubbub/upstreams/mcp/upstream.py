@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -13,31 +12,28 @@ from anyio.abc import TaskGroup
 from msgspec import Raw
 
 from hubbub.calls.model import Provider
-from hubbub.calls.router import Router
 from hubbub.catalog import store as catalog
 from hubbub.catalog.events import OperationsDefined
 from hubbub.catalog.model import Definition, defined
 from hubbub.catalog.store import Offer
-from hubbub.kernel.clock import Clock, epoch_ms, utc_now
+from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import HubError, TimedOut
-from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import ungrouped
 from hubbub.protocol.mcp import RpcError
 from hubbub.services.model import Client, McpServer
-from hubbub.storage.database import Database
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.backoff import Backoff
 from hubbub.upstreams.logs import Logs
 from hubbub.upstreams.mcp.connecting import connected
 from hubbub.upstreams.mcp.greeting import Known
-from hubbub.upstreams.mcp.link import CLIENT_PROVIDER, McpLink
+from hubbub.upstreams.mcp.link import McpLink
 from hubbub.upstreams.mcp.listing import Listing, listing
 from hubbub.upstreams.mcp.offers import FEATURE_SPECS, features
 from hubbub.upstreams.mcp.session import Greeting, Session
 from hubbub.upstreams.mcp.sessions import Sessions
-from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.authorization import Authorization
 from hubbub.upstreams.servers import ResourceUpdated, Server, ServerChanged
-from hubbub.upstreams.upstream import Left, Standing, Status
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Left, Standing, Status
 
 log = logging.getLogger(__name__)
 
@@ -47,22 +43,17 @@ EVERYTHING: Final = frozenset({"tools", "resources", "prompts"})
 UPDATED: Final = "notifications/resources/updated"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Around:
-    """What every upstream needs of the hub."""
-
-    router: Router
-    database: Database
-    bus: Bus
-    authorizations: Authorizations
-    clock: Clock = utc_now
-
-
 class McpUpstream:
     """Keeps one client row of type `mcp-server` connected."""
 
-    def __init__(self, client: Client, config: McpServer, around: Around) -> None:
-        self._authorization = around.authorizations.of(client, config)
+    def __init__(
+        self,
+        client: Client,
+        config: McpServer,
+        around: Around,
+        authorization: Authorization | None,
+    ) -> None:
+        self._authorization = authorization
         self.logs = Logs(self._tokens)
         self.server: Server | None = None
         """None while it is not connected."""

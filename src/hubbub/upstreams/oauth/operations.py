@@ -8,7 +8,7 @@ import msgspec
 
 from hubbub.identity.trail import note
 from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound, Unavailable
-from hubbub.operations.context import Context, Writing
+from hubbub.operations.context import Context
 from hubbub.operations.inputs import Input
 from hubbub.operations.operation import operation
 from hubbub.services import access
@@ -79,8 +79,8 @@ class AuthorizationOperations:
         url = await self._authorizations.begun(client, authorization, visit)
 
         async def work(tx: WriteTransaction) -> None:
-            writing = Writing(caller=ctx.caller, call_id=ctx.call_id, now=ctx.now, tx=tx)
-            await note(writing, "client.authorizing", client=client.id, name=client.name)
+            details = {"client": client.id, "name": client.name}
+            await note(ctx.writing(tx), "client.authorizing", **details)
 
         await ctx.database.write(work)
         return AuthorizationBegun(url=url, expires_at=ctx.now + timedelta(seconds=VISIT_S))
