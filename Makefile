@@ -37,9 +37,12 @@ pictures: ## Make the pictures of the documentation anew
 # The index that an installer asks is its own affair, so the locks name none.
 UV ?= uv
 LOCK ?=
-COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(LOCK)
+HUB = $(COMPILE) pyproject.toml --extra all
 
-lock: ## Rebuild the locks in requirements/ from pyproject.toml (needs uv)
-	$(COMPILE) --extra all --group build -o requirements/runtime.txt
-	$(COMPILE) --extra all --group dev -c requirements/runtime.txt -o requirements/dev.txt
+lock: ## Rebuild the locks from pyproject.toml and tests/outside/package.json (needs uv and npm)
+	$(HUB) --group build -o requirements/runtime.txt
+	$(HUB) --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) --group outside -o requirements/outside.txt
+	./hub dev python tools/npmlock.py

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, settings
 from tests.support import services
 from tests.support.doors import DOORS
 from tests.support.hub import Template, in_one_task, postgres_copy, served, sqlite_copy
+from tests.support.outside import node, outside_python
 from tests.support.services import postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["node", "outside_python", "postgres_server"]
 
 
 # Doors do not know on which database the hub stands, and behind each is the same hub: to see all
@@ -64,6 +65,14 @@ def interruptible():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_is_at_home(tmp_path_factory):
+    """A hub on PostgreSQL keeps its keys in the user's data folder, which is none of a test's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -43,11 +43,21 @@ from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
-from hubbub.kernel.groups import every, ungrouped
+from hubbub.kernel.groups import every, surviving, ungrouped
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
+from hubbub.profiles.operations import ProfileOperations
+from hubbub.profiles.shelf import Shelf
+from hubbub.search.choosing import chosen
+from hubbub.services import keyfile
+from hubbub.services.configuration import AnyConfig
+from hubbub.services.inspection import look_over
+from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
+from hubbub.services.operations import ClientOperations
+from hubbub.services.secret_operations import SecretOperations
+from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
 from hubbub.spokes.operations import HubOperations, SpokeOperations
@@ -56,6 +66,14 @@ from hubbub.storage.database import Database, dialect_of
 from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
+from hubbub.upstreams.connections import Connections
+from hubbub.upstreams.mcp.upstream import McpUpstream
+from hubbub.upstreams.oauth.logins import Logins
+from hubbub.upstreams.oauth.operations import LoginOperations
+from hubbub.upstreams.openapi.operations import OpenApiOperations
+from hubbub.upstreams.openapi.upstream import HttpUpstream
+from hubbub.upstreams.operations import ConnectionOperations
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +81,7 @@ RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
 SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
-    {"system"}
+    {"mcp", "system"}
     | {
         domain.namespace
         for domain in (
@@ -74,10 +92,13 @@ RESERVED: Final = frozenset(
             CallOperations,
             HubOperations,
             SpokeOperations,
+            ProfileOperations,
+            ClientOperations,
+            OpenApiOperations,
         )
     }
 )
-"""First segments of namespaces that no spoke may use: the hub's own."""
+"""First segments of namespaces that no spoke and no client may use: the hub's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +112,8 @@ class House:
     calls: Calls
     graph: CallGraph
     presence: Presence
+    connections: Connections
+    mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
     operations: Sequence[Operation]
@@ -101,6 +124,7 @@ class House:
         """Take no more calls, tell everybody, and let what is in flight end, for a while."""
         self.router.drain()
         self.sockets.goodbye(retry_after_ms=500)
+        self.mcp.goodbye()
         with anyio.move_on_after(self.settings.drain_s):
             await self.router.quiet()
         self.router.close()
@@ -120,6 +144,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         with ungrouped():
             async with anyio.create_task_group() as tasks:
                 house = await _built(settings, database, bus, tasks, traces)
+                tasks.start_soon(house.connections.run)
                 tasks.start_soon(every, BEAT_S, house.presence.beat)
                 tasks.start_soon(every, RETENTION_EVERY_S, partial(_keep, house))
                 async with anyio.create_task_group() as recording:
@@ -189,7 +214,23 @@ async def _built(
     calls = Calls(router, _Explain(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
-    operations = _operations(router, watch, presence, Finder(database, bus))
+    ring = await keyfile.opened(settings.key_path, database)
+    tasks.start_soon(surviving, look_over, database, ring)
+    secrets = Secrets(database, ring, utc_now)
+    logins = Logins(database, bus, secrets, utc_now)
+    around = Around(router=router, database=database, bus=bus, logins=logins)
+    connections = _connections(around, secrets)
+    finder = _finder(settings, database, bus)
+    tasks.start_soon(surviving, finder.run)
+    operations = _operations(
+        *(AccountOperations(), KeyOperations(), AuditOperations()),
+        _catalog(router, finder),
+        *(CallOperations(router, watch), OperationRemoval(router)),
+        *(HubOperations(presence), SpokeOperations()),
+        *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
+        *(ConnectionOperations(connections, secrets), LoginOperations(logins)),
+        *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
+    )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
     router.offer(local.provider, [(_defined(op, rows), op.spec.id) for op in operations])
@@ -205,10 +246,12 @@ async def _built(
         peer_bytes_max=settings.peer_bytes_max,
     )
     entrance = Entrance(calls=calls, door=door, bus=bus)
+    shelf = Shelf(database, bus)
+    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, servers=connections)
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
-        mcp=McpDoor(entrance=entrance, router=router),
+        mcp=mcp,
         sockets=sockets,
         router=router,
         graph=graph,
@@ -225,11 +268,18 @@ async def _built(
         calls=calls,
         graph=graph,
         presence=presence,
+        connections=connections,
+        mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
         first_key=key,
     )
+
+
+def _finder(settings: Settings, database: Database, bus: Bus) -> Finder:
+    embedder = chosen(settings.choice, database, utc_now)
+    return Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -240,21 +290,26 @@ def _bounds(settings: Settings) -> Bounds:
     )
 
 
-def _operations(
-    router: Router, watch: Watch, presence: Presence, finder: Finder
-) -> list[Operation]:
+def _operations(*domains: object) -> list[Operation]:
     """The hub's own operations, of all domains."""
-    domains = (
-        AccountOperations(),
-        KeyOperations(),
-        AuditOperations(),
-        OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router)),
-        CallOperations(router, watch),
-        OperationRemoval(router),
-        HubOperations(presence),
-        SpokeOperations(),
-    )
     return [operation for domain in domains for operation in operations_of(domain)]
+
+
+def _catalog(router: Router, finder: Finder) -> OperationOperations:
+    return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
+
+
+def _connections(around: Around, secrets: Secrets) -> Connections:
+    def mcp_server(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, McpServer)
+        return McpUpstream(client, config, around)
+
+    def http_api(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, HttpApi)
+        return HttpUpstream(client, config, around)
+
+    makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
+    return Connections(around.database, around.bus, secrets, around.logins, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
@@ -285,7 +340,8 @@ async def _settle(
     hub's own operations are as this version has them, and somebody is in charge."""
     now = utc_now()
     await spokes_store.all_left(tx, now)
-    await catalog_store.deactivate(tx, SPOKE, None, now)
+    for provider_type in (SPOKE, CLIENT_PROVIDER):
+        await catalog_store.deactivate(tx, provider_type, None, now)
     closed = await calls_store.close_open(tx, Reason.HUB_RESTART.value, now)
     if closed:
         log.warning("%d calls were open when the hub last stopped", closed)

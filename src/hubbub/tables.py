@@ -11,8 +11,10 @@ from hubbub.coordination import tables as coordination
 from hubbub.identity import tables as identity
 from hubbub.mcpservers import tables as mcpservers
 from hubbub.orchestration import tables as orchestration
+from hubbub.profiles import tables as profiles
 from hubbub.projects import tables as projects
 from hubbub.roles import tables as roles
+from hubbub.search import tables as search
 from hubbub.services import tables as services
 from hubbub.spokes import tables as spokes
 from hubbub.storage.schema import metadata
@@ -27,8 +29,10 @@ __all__ = [
     "mcpservers",
     "metadata",
     "orchestration",
+    "profiles",
     "projects",
     "roles",
+    "search",
     "services",
     "spokes",
     "tasks",

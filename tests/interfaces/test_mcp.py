@@ -49,11 +49,11 @@ async def post(hub):
         yield sent
 
 
-async def test_an_agent_sees_four_tools_and_what_stands_behind_them(hub, agent):
+async def test_an_agent_sees_a_few_tools_and_what_stands_behind_them(hub, agent):
     await hub.spoke("laptop", spec("dev.fs", "read"))
     async with agent() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert list(tools) == ["find_tool", "describe_tool", "call_tool", "list_tools"]
+    assert list(tools) == ["find_tool", "describe_tool", "call_tool", "list_tools", "read_result"]
     assert "dev.fs" in tools["find_tool"].description
 
 
@@ -167,24 +167,29 @@ async def test_whoever_leaves_in_the_middle_of_the_progress_stops_the_call(hub):
     headers = {"Authorization": f"Bearer {hub.key}", "Accept": "text/event-stream"}
     params = {"name": "call_tool", "arguments": {"name": "dev.fs.read"}}
     call = request("tools/call", {**params, "_meta": {"progressToken": 1}})
+
+    async def halfway():
+        asked = await spoke.asked()
+        await spoke.send("call.progress", requestId=asked["requestId"], progress=1)
+        return asked
+
+    going = asyncio.create_task(halfway())
     async with (
         httpx2.AsyncClient(base_url=hub.url, headers=headers) as client,
         client.stream("POST", "/mcp", json=call) as answer,
     ):
-        asked = await spoke.asked()
-        await spoke.send("call.progress", requestId=asked["requestId"], progress=1)
         assert "notifications/progress" in await anext(answer.aiter_text())
-    assert (await spoke.stopped())["requestId"] == asked["requestId"]
+    assert (await spoke.stopped())["requestId"] == (await going)["requestId"]
 
 
 async def test_a_session_cancels_its_own_call_and_no_other(hub, post):
     spoke = await hub.spoke("laptop", spec("dev.fs", "read"))
     params = {"name": "call_tool", "arguments": {"name": "dev.fs.read"}}
-    mine = {"Mcp-Session-Id": "mine"}
+    mine, other = [{"Mcp-Session-Id": await shaken(post)} for _ in range(2)]
     asking = asyncio.create_task(post(request("tools/call", params), **mine))
     asked = await spoke.asked()
     cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
-    assert (await post(cancelled, **{"Mcp-Session-Id": "other"})).status_code == 202
+    assert (await post(cancelled, **other)).status_code == 202
     assert (await post(cancelled, **mine)).status_code == 202
     assert (await spoke.stopped())["requestId"] == asked["requestId"]
     answer = (await asking).json()["result"]
@@ -226,8 +231,9 @@ async def test_a_message_that_is_wrong_is_answered_with_what_is_wrong(
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
-async def test_the_endpoint_takes_posts_only(hub):
-    async with httpx2.AsyncClient(base_url=hub.url) as client:
+async def test_without_a_session_the_endpoint_takes_posts_only(hub):
+    headers = {"Authorization": f"Bearer {hub.key}"}
+    async with httpx2.AsyncClient(base_url=hub.url, headers=headers) as client:
         answers = [await client.request(method, "/mcp") for method in ("GET", "DELETE")]
     assert [answer.status_code for answer in answers] == [405, 405]
 
@@ -244,3 +250,9 @@ def framed(method, modern=False, params=None):
     version = "2026-07-28" if modern is True else modern
     body["params"]["_meta"] = {VERSION_KEY: version, CAPABILITIES_KEY: {}}
     return body, {"MCP-Protocol-Version": version, "Mcp-Method": method}
+
+
+async def shaken(post):
+    """The id of a new session."""
+    greeting = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "x"}}
+    return (await post(request("initialize", greeting))).headers["Mcp-Session-Id"]

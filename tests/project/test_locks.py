@@ -1,5 +1,6 @@
 """The locks hold everything, and no file says where one machine keeps or fetches things."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -14,6 +15,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "requirements" / "runtime.txt"
 DEV = ROOT / "requirements" / "dev.txt"
+OUTSIDE = ROOT / "requirements" / "outside.txt"
+NODE = ROOT / "tests" / "outside" / "package-lock.json"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # name==version, perhaps "; for which machines", and hashes
@@ -82,6 +85,20 @@ def test_every_development_tool_is_pinned_within_its_bounds(entry):
     assert locked(DEV)[canonicalize_name(requirement.name)] in requirement.specifier
 
 
+@pytest.mark.parametrize("entry", [*group("outside")])
+def test_every_program_of_others_is_pinned_within_its_bounds(entry):
+    requirement = Requirement(entry)
+    assert locked(OUTSIDE)[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_every_package_for_node_is_pinned_by_its_hash():
+    packages = json.loads(NODE.read_text())["packages"]
+    asked = json.loads(NODE.with_name("package.json").read_text())
+    wanted = asked["dependencies"] | asked["optionalDependencies"]
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert [name for name, each in packages.items() if name and "integrity" not in each] == []
+
+
 def test_every_extra_is_part_of_all():
     extras = set(PROJECT["project"]["optional-dependencies"]) - {"all"}
     assert {entry for extra in extras for entry in required(extra)} == set(required("all"))
@@ -91,7 +108,7 @@ def test_the_development_lock_holds_the_runtime_lock():
     assert locked(RUNTIME).items() <= locked(DEV).items()
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, DEV], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [RUNTIME, DEV, OUTSIDE, NODE], ids=lambda lock: lock.name)
 def test_a_lock_names_no_place_to_fetch_from(lock):
     assert not re.findall(r"\w+://\S+|--index-url|--find-links|@ \S+", lock.read_text())
 

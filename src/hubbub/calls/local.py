@@ -1,31 +1,28 @@
 """The hub's own operations as a provider like any other."""
 
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final
 
-from anyio import CancelScope
 from anyio.abc import TaskGroup
 from msgspec import Raw
 
-from hubbub.calls.model import HUB, Ask, Call, Provider, Reason
+from hubbub.calls.model import HUB, Ask, Call, Provider
+from hubbub.calls.tasked import TaskedLink
 from hubbub.calls.waiting import Calls
 from hubbub.kernel.clock import epoch_ms
-from hubbub.kernel.errors import Busy, ExecutionFailed, HubError, Unavailable
+from hubbub.kernel.errors import Busy
 from hubbub.operations.execution import Executor, Order
 from hubbub.operations.operation import Operation
 from hubbub.protocol.frames import Progressed
-
-log = logging.getLogger(__name__)
 
 ACCOUNT_CALLS_MAX: Final = 512
 """Half of what the hub carries out at once. Nobody alone can keep all others out."""
 
 
-class LocalLink:
-    """Carries calls out in this process, each in a task of its own."""
+class LocalLink(TaskedLink):
+    """Carries calls out by the hub's own operations."""
 
     def __init__(
         self,
@@ -34,19 +31,15 @@ class LocalLink:
         operations: Sequence[Operation],
         tasks: TaskGroup,
     ) -> None:
+        super().__init__(calls.router, tasks)
         self._calls = calls
-        self._router = calls.router
         self._executor = executor
         self._operations = {operation.spec.id: operation for operation in operations}
-        self._tasks = tasks
-        self._running: dict[str, CancelScope] = {}
         self._held: Counter[str] = Counter()  # calls by account
         self.provider = Provider(type=HUB, id=HUB, name=HUB, link=self)
 
-    def send(self, call: Call) -> None:
-        if self._tasks.cancel_scope.cancel_called:
-            raise Unavailable("the hub is leaving", retryAfterMs=1000)
-        account_id = call.caller.account_id if call.caller.identity is not None else ""
+    def _admit(self, call: Call) -> None:
+        account_id = _account_of(call)
         if self._held[account_id] >= ACCOUNT_CALLS_MAX:
             raise Busy(
                 "too many calls of yours are with the hub itself",
@@ -54,31 +47,12 @@ class LocalLink:
                 retryAfterMs=100,
             )
         self._held[account_id] += 1
-        scope = self._running[call.id] = CancelScope()
-        self._tasks.start_soon(self._carry_out, call, scope, account_id)
 
-    def abort(self, call: Call, reason: Reason) -> None:
-        scope = self._running.get(call.id)
-        if scope is not None:
-            scope.cancel(reason.value)
-
-    async def _carry_out(self, call: Call, scope: CancelScope, account_id: str) -> None:
-        try:
-            with scope:
-                await self._answer(call)
-                return
-            self._router.stopped(self.provider, call.id)
-        except HubError as error:
-            self._router.failed(self.provider, call.id, error)
-        except Exception:
-            log.exception("%s failed in call %s", call.operation_id, call.id)
-            failure = ExecutionFailed("the operation failed", operation=call.operation_id)
-            self._router.failed(self.provider, call.id, failure)
-        finally:
-            del self._running[call.id]
-            self._held[account_id] -= 1
-            if not self._held[account_id]:
-                del self._held[account_id]
+    def _ended(self, call: Call) -> None:
+        account_id = _account_of(call)
+        self._held[account_id] -= 1
+        if not self._held[account_id]:
+            del self._held[account_id]
 
     async def _answer(self, call: Call) -> None:
         order = Order(
@@ -98,6 +72,10 @@ class LocalLink:
     def _progress(self, call: Call, progress: float, total: float | None, message: str) -> None:
         told = Progressed(request_id=call.id, progress=progress, total=total, message=message)
         self._router.progressed(self.provider, call.id, told)
+
+
+def _account_of(call: Call) -> str:
+    return call.caller.account_id if call.caller.identity is not None else ""
 
 
 class _Nested:

@@ -1,6 +1,6 @@
 """Who offers what now, and who of them takes a call."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -46,6 +46,13 @@ class Offers:
         self._by_id: dict[str, Offering] = {}
         self._by_local_id: dict[str, dict[str, Offering]] = {}
         self._of: dict[Provider, list[tuple[Offering, str]]] = {}
+        self._watching: list[Callable[[], None]] = []
+        self.version = 0
+        """Another number after every change."""
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Say from now on that something else can be called. Never waits, and may not fail."""
+        self._watching.append(changed)
 
     def put(self, provider: Provider, offers: Iterable[tuple[Definition, str]]) -> None:
         """From now on `provider` offers these, under its own names, and nothing else."""
@@ -57,6 +64,9 @@ class Offers:
             self._by_local_id.setdefault(local_id, {})[offering.definition.id] = offering
         if added:
             self._of[provider] = added
+        self.version += 1
+        for changed in self._watching:
+            changed()
 
     def find(self, ask: Ask, account_id: str | None) -> Offering:
         """The operation that is asked for by this account.

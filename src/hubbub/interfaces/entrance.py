@@ -8,7 +8,8 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubbub.calls.model import Ask, Call
+from hubbub.calls.model import Ask, Call, Sink
+from hubbub.calls.offers import NotOffered
 from hubbub.calls.waiting import Answer, Calls
 from hubbub.identity.door import Door
 from hubbub.identity.model import KeyChanged
@@ -27,7 +28,7 @@ class Entrance:
     def __init__(self, *, calls: Calls, door: Door, bus: Bus) -> None:
         self._calls = calls
         self._door = door
-        self._open: set[Call] = set()
+        self._open: dict[Call, asyncio.TimerHandle | None] = {}
         bus.listen(KeyChanged, self._key_changed)
 
     async def enter(self, request: Request) -> Caller:
@@ -63,17 +64,46 @@ class Entrance:
             call,
             answers,
         ):
-            self._open.add(call)
-            expiry: asyncio.TimerHandle | None = None
-            if caller.until is not None:
-                left_s = (caller.until - utc_now()).total_seconds()
-                expiry = asyncio.get_running_loop().call_later(left_s, self._shut_out, call)
+            self._hold(call)
             try:
                 yield call, answers
             finally:
-                self._open.discard(call)
-                if expiry is not None:
-                    expiry.cancel()
+                self._release(call)
+
+    async def begin(self, ask: Ask, caller: Caller, sink: Sink) -> Call:
+        """A call whose end `sink` is told. Who begins it says by `end` when it is of no more use;
+        until then it, too, ends with its caller's key.
+
+        Raises:
+            HubError: if it could not begin.
+        """
+        try:
+            call = self._calls.router.open(ask, caller, sink)
+        except NotOffered as error:
+            raise await self._calls.explained(error, ask, caller) from error
+        self._hold(call)
+        return call
+
+    def end(self, call: Call) -> None:
+        """Nobody waits for this call any more."""
+        self._release(call)
+        self._calls.router.abort(call)
+
+    def extend(self, call: Call, seconds: float) -> None:
+        """Give a call more time, for a person is being asked."""
+        self._calls.router.extend(call.id, round(seconds * 1000))
+
+    def _hold(self, call: Call) -> None:
+        expiry: asyncio.TimerHandle | None = None
+        if call.caller.until is not None:
+            left_s = (call.caller.until - utc_now()).total_seconds()
+            expiry = asyncio.get_running_loop().call_later(left_s, self._shut_out, call)
+        self._open[call] = expiry
+
+    def _release(self, call: Call) -> None:
+        expiry = self._open.pop(call, None)
+        if expiry is not None:
+            expiry.cancel()
 
     def _key_changed(self, changed: KeyChanged) -> None:
         for call in list(self._open):

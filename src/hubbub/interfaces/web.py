@@ -20,7 +20,7 @@ from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.errors import error_response
 from hubbub.interfaces.guard import Guard, Guarded
 from hubbub.interfaces.http import HttpDoor
-from hubbub.interfaces.mcp.door import METADATA, McpDoor
+from hubbub.interfaces.mcp.door import METADATA, PATHS, McpDoor
 from hubbub.interfaces.metrics import Metrics, exposition
 from hubbub.interfaces.openapi import document
 from hubbub.interfaces.websocket import WebSocketDoor
@@ -69,9 +69,8 @@ def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
         routes=[
             Route("/", RedirectResponse("/docs")),
             calls,
-            Route("/mcp", parts.mcp.handle, methods=["GET", "POST", "DELETE"]),
-            Route(METADATA, parts.mcp.protected_resource),
-            Route(f"{METADATA}/mcp", parts.mcp.protected_resource),
+            *(Route(path, parts.mcp.handle, methods=["GET", "POST", "DELETE"]) for path in PATHS),
+            *(Route(f"{METADATA}{path}", parts.mcp.protected_resource) for path in ("", *PATHS)),
             Route("/health", pages.health),
             Route("/ready", pages.ready),
             Route("/metrics", pages.metrics),
@@ -157,6 +156,9 @@ class _Pages:
             "spokes_connected": float(len(self._parts.presence)),
             "connections": float(len(self._parts.sockets.connections)),
             "call_records_waiting": float(self._parts.graph.waiting),
+            "mcp_sessions": float(len(self._parts.mcp.sessions)),
+            "mcp_listeners": float(len(self._parts.mcp.listening)),
+            "mcp_calls_parked": float(len(self._parts.mcp.parking)),
         }
         totals = {
             "calls_rerouted": float(router.counters.rerouted),

@@ -3,7 +3,7 @@
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, Text, true
 
 from hubbub.storage.schema import common_columns, metadata
-from hubbub.storage.types import Json, Timestamp
+from hubbub.storage.types import Json, RawJson, Timestamp
 
 clients = Table(
     "clients",
@@ -12,7 +12,7 @@ clients = Table(
     Column("name", Text, nullable=False),
     # An open list: configuration that old readers cannot follow takes a new type.
     Column("type", Text, nullable=False),
-    Column("config", Json, nullable=False),
+    Column("config", RawJson, nullable=False),
     Column("enabled", Boolean, nullable=False, server_default=true()),
     Column("owner_id", Text, ForeignKey("accounts.id", ondelete="RESTRICT"), nullable=False),
     Column("org_id", Text, ForeignKey("organizations.id", ondelete="SET NULL")),

@@ -1,193 +1,224 @@
-"""The endpoint `/mcp`: streamable HTTP of both eras, without a session to keep.
+"""The endpoints `/mcp`, `/mcp/all` and `/mcp/profiles/{name}`: streamable HTTP of both eras.
 
-A client that shakes hands is given a session id, by which nothing but a cancellation is told apart;
-so a hub that was restarted, or another node, serves it just as well.
+Requests of the newer revision stand alone. A client of an older one shakes hands and is given a
+session, by which it hears of changes and is asked questions; without one it is served all the same,
+as far as that goes.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Final
-from uuid import uuid4
 
+from msgspec import Raw, UnsetType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from hubbub.calls.model import Call
 from hubbub.calls.router import Router
-from hubbub.interfaces.entrance import Entrance, unless_left
+from hubbub.identity.model import KeyChanged
+from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.errors import error_body, error_response
 from hubbub.interfaces.mcp import rpc
-from hubbub.interfaces.mcp.rpc import Message
-from hubbub.interfaces.mcp.tools import INSTRUCTIONS, SCHEMAS, Tools, Use
-from hubbub.interfaces.streams import EVENTS, EventStream, event
-from hubbub.kernel.errors import HubError, Unauthenticated
+from hubbub.interfaces.mcp.asking import Asking, Calling
+from hubbub.interfaces.mcp.exchange import JSON, Exchange, Reply
+from hubbub.interfaces.mcp.features import Features
+from hubbub.interfaces.mcp.listening import Listening
+from hubbub.interfaces.mcp.methods import SESSION, Methods
+from hubbub.interfaces.mcp.parking import Parking
+from hubbub.interfaces.mcp.sessions import Session, Sessions
+from hubbub.interfaces.mcp.tools import Tools
+from hubbub.interfaces.mcp.views import View, Views
+from hubbub.interfaces.streams import EVENTS
+from hubbub.kernel.errors import HubError, NotFound, Unauthenticated
+from hubbub.kernel.events import Bus
 from hubbub.operations.context import Caller
+from hubbub.profiles.model import DEFAULT
+from hubbub.profiles.shelf import Shelf
 from hubbub.protocol.codec import encode
-from hubbub.protocol.frames import Progressed
-from hubbub.protocol.mcp import (
-    HANDSHAKE,
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    MODERN,
-    RequestId,
-    RpcError,
-)
+from hubbub.protocol.mcp import HANDSHAKE, INVALID_REQUEST, RequestId, RpcError
+from hubbub.upstreams.servers import Servers
 
-JSON: Final = "application/json"
-SESSION: Final = "mcp-session-id"
 METADATA: Final = "/.well-known/oauth-protected-resource"
-CAPABILITIES: Final = {"tools": {"listChanged": False}}
-# What stands behind the tools changes, and with it what find_tool says of itself.
-CACHED: Final = {"ttlMs": 60_000, "cacheScope": "private"}
-
-Running = dict[tuple[str, str, RequestId], Call]
+ALL: Final = "/mcp/all"
+PATHS: Final = ("/mcp", ALL, "/mcp/profiles/{name}")
+NO_SESSION: Final = "there is no such session: shake hands again"
 
 
 class McpDoor:
     """Lets agents in."""
 
-    def __init__(self, *, entrance: Entrance, router: Router) -> None:
+    def __init__(
+        self, *, entrance: Entrance, router: Router, bus: Bus, shelf: Shelf, servers: Servers
+    ) -> None:
         self._entrance = entrance
-        self._router = router
-        self._tools = Tools(entrance, router.offers)
-        self._running: Running = {}  # by account, session and request, for cancelling
+        self._shelf = shelf
+        views = Views(router.offers, servers)
+        self.parking = Parking(entrance)
+        calling = Calling(entrance, self.parking)
+        self.sessions = Sessions(lambda session: self._methods.forgotten(session))
+        self.listening = Listening(bus, router.offers, views)
+        self._methods = Methods(
+            entrance=entrance,
+            views=views,
+            tools=Tools(views, router.offers, calling),
+            features=Features(views, calling),
+            listening=self.listening,
+            sessions=self.sessions,
+        )
+        bus.listen(KeyChanged, self._key_changed)
 
     async def handle(self, request: Request) -> Response:
-        """One message. `GET` and `DELETE` are for sessions, of which there are none."""
-        if request.method != "POST":
-            return Response(status_code=405, headers={"Allow": "POST"})
+        """A message, the wish to hear, or the end of a session."""
         try:
-            caller, body = await self._entrance.received(request)
-            message = rpc.parsed(body)
+            match request.method:
+                case "POST":
+                    caller, body = await self._entrance.received(request)
+                    return await self._taken(request, caller, body)
+                case "GET":
+                    return await self._heard(request, await self._entrance.enter(request))
+                case _:
+                    return await self._ended(request, await self._entrance.enter(request))
         except Unauthenticated as error:
             return _challenge(request, error)
         except HubError as error:
             return error_response(error)
         except RpcError as error:
-            return _json(rpc.failure(None, error), rpc.HTTP_STATUS[error.code])
+            return _failure(None, error, rpc.HTTP_STATUS.get(error.code, 400))
         except ClientDisconnect:
             return Response(status_code=499)
-        return await self._taken(request, message, caller)
+
+    def goodbye(self) -> None:
+        """The hub leaves: streams end, and calls that wait for somebody to come back."""
+        self.parking.clear()
+        self.listening.goodbye()
 
     async def protected_resource(self, request: Request) -> Response:
         """Where a client that was turned away learns what to show (RFC 9728)."""
-        resource = str(request.base_url).rstrip("/") + "/mcp"
+        path = request.url.path.removeprefix(METADATA) or "/mcp"
+        resource = str(request.base_url).rstrip("/") + path
         return _json({"resource": resource, "bearer_methods_supported": ["header"]})
 
-    async def _taken(self, request: Request, message: Message, caller: Caller) -> Response:
-        if not isinstance(message.id, str | int):
-            self._noted(request, message, caller)
+    async def _taken(self, request: Request, caller: Caller, body: bytes) -> Response:
+        message = rpc.parsed(body)
+        view = await self._view(request)
+        session = self._session(request, caller, view)
+        if isinstance(message.method, UnsetType):
+            return _answered(message, session, request)
+        asked = rpc.request_of(message, request.headers)
+        unknown = session is None and SESSION in request.headers
+        if unknown and not asked.modern and asked.method != "initialize":
+            return _failure(asked.id, RpcError(INVALID_REQUEST, NO_SESSION), 404)
+        if asked.id is None:
+            _noted(asked, session)
             return Response(status_code=202)
         try:
-            if message.modern:
-                rpc.check_modern(message, request.headers)
-            if message.method == "tools/call":
-                return await self._called(request, message, caller)
-            answer = self._answer(message, caller)
+            if asked.modern:
+                rpc.check_modern(asked, request.headers)
         except RpcError as error:
-            status = rpc.HTTP_STATUS.get(error.code, 200) if message.modern else 200
-            return _json(rpc.failure(message.id, error), status)
-        headers = {SESSION: uuid4().hex} if message.method == "initialize" else {}
-        return _json(rpc.result(message, answer), headers=headers)
+            return _failure(asked.id, error, rpc.HTTP_STATUS[error.code])
+        session = None if asked.modern else session
+        return self._exchange(request, asked, caller, view, session)
 
-    def _answer(self, message: Message, caller: Caller) -> dict[str, object]:
-        """What can be said at once."""
-        cached = CACHED if message.modern else {}
-        match message.method:
-            case "initialize" if not message.modern:
-                return _greeting(message)
-            case "server/discover":
-                return {
-                    "supportedVersions": [MODERN],
-                    "capabilities": CAPABILITIES,
-                    "serverInfo": rpc.SERVER,
-                    "instructions": INSTRUCTIONS,
-                    **CACHED,
-                }
-            case "ping" if not message.modern:
-                return {}
-            case "tools/list":
-                return {"tools": self._tools.listed(caller), **cached}
-            case _:
-                raise RpcError(METHOD_NOT_FOUND, f"there is no method {message.method}")
+    def _exchange(
+        self,
+        request: Request,
+        asked: rpc.Request,
+        caller: Caller,
+        view: View,
+        session: Session | None,
+    ) -> Response:
+        async def work(exchange: Exchange) -> Reply:
+            asking = Asking(
+                request=asked, caller=caller, view=view, exchange=exchange, session=session
+            )
+            asking.begin()
+            try:
+                return await self._methods.reply(asking)
+            finally:
+                asking.end()
 
-    def _noted(self, request: Request, message: Message, caller: Caller) -> None:
-        """A notification. Only a cancellation means anything here."""
-        if message.method != "notifications/cancelled":
-            return
-        session, id = request.headers.get(SESSION), message.params.get("requestId")
-        if session is not None and isinstance(id, str | int):
-            call = self._running.get((caller.account_id, session, id))
-            if call is not None:
-                self._router.abort(call)
+        return Exchange(work, streams=_takes_events(request))
 
-    async def _called(self, request: Request, message: Message, caller: Caller) -> Response:
-        name, arguments = message.params.get("name"), message.params.get("arguments") or {}
-        if not isinstance(name, str) or name not in SCHEMAS:
-            raise RpcError(INVALID_PARAMS, f"there is no tool {name}")
-        if not isinstance(arguments, dict):
-            raise RpcError(INVALID_PARAMS, "the arguments of a tool are an object")
-        session = request.headers.get(SESSION)
-        answers = self._answers(message, caller, session)
-        if message.progress_token is not None and EVENTS in request.headers.get("accept", ""):
-            return EventStream(_events(answers))
-        return await unless_left(request, _last(answers))
+    async def _heard(self, request: Request, caller: Caller) -> Response:
+        view = await self._view(request)
+        if SESSION not in request.headers or not _takes_events(request):
+            return Response(status_code=405, headers={"Allow": "POST"})
+        session = self._session(request, caller, view)
+        if session is None:
+            return _failure(None, RpcError(INVALID_REQUEST, NO_SESSION), 404)
+        nothing = rpc.Request(id=None, method="", params=Raw(b"{}"), meta={}, modern=False)
 
-    async def _answers(
-        self, message: Message, caller: Caller, session: str | None
-    ) -> AsyncGenerator[dict[str, object]]:
-        """What `tools/call` is answered with: progress as it comes, and the result last."""
-        assert isinstance(message.id, str | int)
-        # Without a session others may use the same id, and nobody can cancel.
-        key = None if session is None else (caller.account_id, session, message.id)
+        async def work(exchange: Exchange) -> Reply:
+            asking = Asking(
+                request=nothing, caller=caller, view=view, exchange=exchange, session=session
+            )
+            return await self._methods.heard(asking, session)
 
-        def began(call: Call) -> None:
-            if key is not None:
-                self._running[key] = call
+        return Exchange(work, streams=True)
 
-        arguments = message.params.get("arguments") or {}
-        use = Use(caller=caller, arguments=arguments, began=began)
-        try:
-            async with aclosing(self._tools.use(message.params["name"], use)) as told:
-                async for each in told:
-                    if isinstance(each, Progressed):
-                        yield rpc.progress(message, each)
-                    else:
-                        yield rpc.result(message, each)
-        finally:
-            if key is not None:
-                self._running.pop(key, None)
+    async def _ended(self, request: Request, caller: Caller) -> Response:
+        session = self._session(request, caller, await self._view(request))
+        if SESSION not in request.headers:
+            return Response(status_code=405, headers={"Allow": "POST"})
+        if session is None:
+            return _failure(None, RpcError(INVALID_REQUEST, NO_SESSION), 404)
+        self.sessions.close(session)
+        return Response(status_code=204)
+
+    async def _view(self, request: Request) -> View:
+        path = request.url.path
+        if path == ALL:
+            return View(path=path, searching=False)
+        name = request.path_params.get("name")
+        profile = await self._shelf.named(name or DEFAULT)
+        if name is None:
+            return View(path=path, searching=True, profile=profile, chosen_by=DEFAULT)
+        if profile is None:
+            raise NotFound(f"no profile {name}", profile=name)
+        return View(path=path, searching=profile.mode == "search", profile=profile, chosen_by=name)
+
+    def _session(self, request: Request, caller: Caller, view: View) -> Session | None:
+        id = request.headers.get(SESSION)
+        return None if id is None else self.sessions.get(id, caller.account_id, view.path)
+
+    def _key_changed(self, changed: KeyChanged) -> None:
+        for session in self.sessions.of_account(changed.account_id):
+            self.sessions.close(session)
+        self.listening.leave(changed)
 
 
-async def _last(answers: AsyncGenerator[dict[str, object]]) -> Response:
-    """The result alone."""
-    last: dict[str, object] = {}
-    async with aclosing(answers):
-        async for each in answers:
-            last = each
-    return _json(last)
+def _answered(message: rpc.Message, session: Session | None, request: Request) -> Response:
+    """A client's answer to a question of the hub's."""
+    version = request.headers.get(rpc.VERSION_HEADER)
+    if version is not None and version not in HANDSHAKE:
+        raise RpcError(INVALID_REQUEST, "in this revision clients send no responses")
+    if isinstance(message.id, UnsetType):
+        raise RpcError(INVALID_REQUEST, "a response has an id")
+    if session is None:
+        return _failure(None, RpcError(INVALID_REQUEST, NO_SESSION), 404)
+    session.answered(message.id, rpc.answer_of(message))
+    return Response(status_code=202)
 
 
-async def _events(answers: AsyncGenerator[dict[str, object]]) -> AsyncGenerator[bytes]:
-    async with aclosing(answers):
-        async for answer in answers:
-            yield event("message", encode(answer))
+def _noted(asked: rpc.Request, session: Session | None) -> None:
+    """A notification. Only a cancellation means anything here."""
+    if asked.method != "notifications/cancelled" or session is None or session.running is None:
+        return
+    stop = session.running.get(rpc.cancelled(asked))
+    if stop is not None:
+        stop()
 
 
-def _greeting(message: Message) -> dict[str, object]:
-    wanted = message.params.get("protocolVersion")
-    return {
-        "protocolVersion": wanted if wanted in HANDSHAKE else HANDSHAKE[-1],
-        "capabilities": CAPABILITIES,
-        "serverInfo": rpc.SERVER,
-        "instructions": INSTRUCTIONS,
-    }
+def _takes_events(request: Request) -> bool:
+    accept = request.headers.get("accept", "")
+    return EVENTS in accept or "*/*" in accept
 
 
 def _challenge(request: Request, error: HubError) -> Response:
-    metadata = str(request.base_url).rstrip("/") + METADATA
+    metadata = str(request.base_url).rstrip("/") + METADATA + request.url.path
     headers = {"WWW-Authenticate": f'Bearer resource_metadata="{metadata}"'}
     return _json(error_body(error), 401, headers)
+
+
+def _failure(id: RequestId | None, error: RpcError, status: int) -> Response:
+    return Response(rpc.failure(id, error), status, None, JSON)
 
 
 def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -1,265 +1,182 @@
-"""The tools that agents see, and what each does with the hub's operations."""
+"""Tools: listed and called, at every view."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
-from hubbub.calls.model import Ask, Call
+from hubbub.calls.model import Ask
 from hubbub.calls.offers import Offers
-from hubbub.interfaces.entrance import Entrance
-from hubbub.interfaces.mcp.compact import signature
+from hubbub.interfaces.mcp import results
+from hubbub.interfaces.mcp.asking import Asking, Calling
+from hubbub.interfaces.mcp.features import Paged, cursor_key
+from hubbub.interfaces.mcp.finding import Finding
+from hubbub.interfaces.mcp.metatools import SCHEMAS, VALIDATORS, tool
+from hubbub.interfaces.mcp.spill import Spill
+from hubbub.interfaces.mcp.spilling import in_words, spilled
+from hubbub.interfaces.mcp.views import Views
 from hubbub.kernel.clock import epoch_ms
-from hubbub.kernel.errors import HubError, Invalid
-from hubbub.operations.access import allowed
-from hubbub.operations.context import Caller
-from hubbub.operations.validation import Validator
+from hubbub.kernel.errors import HubError, OperationNotFound
+from hubbub.kernel.paging import encode_cursor
 from hubbub.protocol.codec import encode
-from hubbub.protocol.frames import Progressed
+from hubbub.protocol.mcp import INVALID_PARAMS, MISSING_CAPABILITY, RpcError
 
-QUERIES_MAX: Final = 10
-NAMESPACES_SHOWN: Final = 12
-
-_TEXT: Final = {"type": "string", "minLength": 1}
-
-SCHEMAS: Final[dict[str, dict[str, Any]]] = {
-    "find_tool": {
-        "type": "object",
-        "required": ["queries"],
-        "additionalProperties": False,
-        "properties": {
-            "queries": {
-                "description": "What is to be done, one capability each, in plain words.",
-                "anyOf": [
-                    _TEXT,
-                    {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": QUERIES_MAX},
-                ],
-            },
-            "limit": {
-                "description": "Tools for each query.",
-                "type": "integer",
-                "minimum": 1,
-                "maximum": 50,
-                "default": 5,
-            },
-            "detail": {
-                "description": "`compact`: arguments in one line; `full`: the schema.",
-                "enum": ["compact", "full"],
-                "default": "compact",
-            },
-        },
-    },
-    "describe_tool": {
-        "type": "object",
-        "required": ["name"],
-        "additionalProperties": False,
-        "properties": {"name": {**_TEXT, "description": "As find_tool or list_tools gave it."}},
-    },
-    "call_tool": {
-        "type": "object",
-        "required": ["name"],
-        "additionalProperties": False,
-        "properties": {
-            "name": {**_TEXT, "description": "As find_tool or list_tools gave it."},
-            "arguments": {"type": "object", "default": {}},
-            "provider": {
-                **_TEXT,
-                "description": "The one machine that shall answer, where several could.",
-            },
-            "timeoutMs": {"type": "integer", "minimum": 1},
-        },
-    },
-    "list_tools": {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "namespace": {**_TEXT, "description": "Only tools in this namespace and below it."},
-            "cursor": {**_TEXT, "description": "The nextCursor of the page before."},
-            "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 50},
-        },
-    },
-}
-
-DESCRIPTIONS: Final = {
-    "describe_tool": "All that is known of a tool: its schemas, its errors and who may call it.",
-    "call_tool": "Call a tool that find_tool or list_tools named.",
-    "list_tools": "The tools that you may call, in the order of their names, page by page.",
-}
-
-INSTRUCTIONS: Final = (
-    "Many tools stand behind this server. Find the right one with find_tool, by a sentence that "
-    "says what is to be done, and call it by its name with call_tool."
-)
-
-_validators: Final = {name: Validator(schema) for name, schema in SCHEMAS.items()}
+PAGE: Final = 1000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Use:
-    """One call of one tool by an agent."""
+class ToolCall(msgspec.Struct, frozen=True):
+    """The parameters of `tools/call`."""
 
-    caller: Caller
-    arguments: dict[str, Any]
-    began: Callable[[Call], None]
-    """Told of the hub's call that the tool is carried out by, so that it can be stopped."""
+    name: str
+    arguments: Raw | UnsetType = msgspec.UNSET
+
+    @property
+    def input(self) -> Raw:
+        """The arguments as they came.
+
+        Raises:
+            RpcError: if they are not an object.
+        """
+        if isinstance(self.arguments, UnsetType) or self.arguments == Raw(b"null"):
+            return Raw(b"{}")
+        if bytes(self.arguments)[:1] != b"{":
+            raise RpcError(INVALID_PARAMS, "the arguments of a tool are an object")
+        return self.arguments
 
 
 class Tools:
     """What an agent can do here."""
 
-    def __init__(self, entrance: Entrance, offers: Offers) -> None:
-        self._entrance = entrance
+    def __init__(self, views: Views, offers: Offers, calling: Calling) -> None:
+        self._views = views
         self._offers = offers
+        self._calling = calling
+        self._finding = Finding(views, calling)
+        self.spill = Spill()
 
-    def listed(self, caller: Caller) -> list[dict[str, object]]:
+    # What there is.
+
+    def listed(self, asking: Asking) -> bytes:
         """The tools as `tools/list` has them, in an order that never changes."""
-        return [
-            {
-                "name": name,
-                "description": DESCRIPTIONS.get(name) or self._behind(caller),
-                "inputSchema": schema,
-                "annotations": {"readOnlyHint": name != "call_tool"},
-            }
-            for name, schema in SCHEMAS.items()
+        if asking.view.searching:
+            page: dict[str, object] = {"tools": self._meta_tools(asking)}
+        else:
+            page = self._page(asking)
+        return results.own(page, modern=asking.modern, cached=results.CACHED)
+
+    def _page(self, asking: Asking) -> dict[str, object]:
+        cursor = asking.request.read(Paged).cursor
+        after = cursor_key(cursor) if cursor else ""
+        shown: list[Raw] = []
+        last = ""
+        for name, entry in self._views.table(asking.view).visible(asking.identity, after):
+            if len(shown) == PAGE:
+                return {"tools": shown, "nextCursor": encode_cursor(last)}
+            shown.append(entry.tool(name))
+            last = name
+        return {"tools": shown}
+
+    def _meta_tools(self, asking: Asking) -> list[object]:
+        shown: list[object] = [
+            tool(name, self._finding.behind(asking) if name == "find_tool" else None)
+            for name in SCHEMAS
         ]
+        for name, entry in self._views.table(asking.view).pinned:
+            if name not in SCHEMAS and entry.visible(asking.identity):
+                shown.append(entry.tool(name))
+        return shown
 
-    async def use(self, name: str, use: Use) -> AsyncGenerator[Progressed | dict[str, object]]:
-        """Progress as it comes, and last the result of `tools/call`. What went wrong in a tool is a
-        result, too."""
+    # What is done with it.
+
+    async def called(self, asking: Asking) -> bytes:
+        """The result of `tools/call`. What went wrong in a tool is a result, too.
+
+        Raises:
+            RpcError: if there is no such tool, or the server that has it answered so.
+        """
+        call = asking.request.read(ToolCall)
+        if asking.view.searching and call.name in SCHEMAS:
+            return await self._meta(asking, call)
+        entry = self._views.table(asking.view).find(call.name, asking.identity)
+        if entry is None or entry.definition.streams:
+            raise RpcError(INVALID_PARAMS, f"there is no tool {call.name[:200]}")
+        ask = Ask(operation_id=entry.id, input=call.input)
         try:
-            _validators[name].check(encode(use.arguments))
-            match name:
-                case "find_tool":
-                    yield _told(await self._find(use))
-                case "describe_tool":
-                    yield _told(await self._asked("operation.schema", {"id": _name(use)}, use))
-                case "list_tools":
-                    yield _told(await self._asked("operation.list", use.arguments, use))
-                case _:
-                    async with aclosing(self._call(use)) as told:
-                        async for each in told:
-                            yield each
+            (output,) = await self._calling.answers(asking, ask, resumes=not entry.legacy)
         except HubError as error:
-            yield _failed(error)
+            if (told := results.rpc_error_of(error)) is not None:
+                raise told from error
+            return results.own(results.failed(error), modern=asking.modern)
+        return results.of_envelope(output, modern=asking.modern)
 
-    async def _find(self, use: Use) -> dict[str, object]:
-        queries = use.arguments["queries"]
-        found = []
-        for query in [queries] if isinstance(queries, str) else queries:
-            limit = use.arguments.get("limit", 5)
-            page = await self._asked("operation.search", {"text": query, "limit": limit}, use)
-            tools = [await self._shown(hit, use) for hit in page["items"]]
-            found.append({"query": query, "tools": tools, **_why(tools)})
-        return {"results": found}
+    async def _meta(self, asking: Asking, call: ToolCall) -> bytes:
+        try:
+            VALIDATORS[call.name].check(call.input)
+            arguments = msgspec.json.decode(call.input)
+            if call.name == "call_tool":
+                return await self._call(asking, call.input, arguments)
+            told = await self._told(asking, call.name, arguments)
+        except HubError as error:
+            if (answered := results.rpc_error_of(error)) and answered.code == MISSING_CAPABILITY:
+                raise answered from error
+            return results.own(results.failed(error), modern=asking.modern)
+        return results.own(told, modern=asking.modern)
 
-    async def _shown(self, hit: Mapping[str, Any], use: Use) -> dict[str, object]:
-        spec = await self._asked("operation.schema", {"id": hit["id"]}, use)
-        full = use.arguments.get("detail") == "full"
-        schema = spec["inputSchema"]
-        return {
-            "name": hit["id"],
-            "description": hit["description"],
-            **({"inputSchema": schema} if full else {"arguments": signature(schema)}),
-            "score": hit["score"],
-            "matched": hit["matched"],
-        }
+    async def _told(
+        self, asking: Asking, name: str, arguments: dict[str, Any]
+    ) -> dict[str, object]:
+        match name:
+            case "find_tool":
+                size = len(encode(self._meta_tools(asking)))
+                return results.told(await self._finding.found(asking, arguments, size))
+            case "list_tools":
+                return results.told(self._finding.listed(asking, arguments))
+            case "read_result":
+                account_id = asking.caller.account_id
+                part = self.spill.part(account_id, arguments["handle"], arguments.get("cursor"))
+                return {"content": in_words(part), "isError": False}
+            case _:
+                id = self._meant(asking, arguments["name"], None)
+                ask = Ask(operation_id="operation.schema", input=Raw(encode({"id": id})))
+                (output,) = await self._calling.answers(asking, ask)
+                return results.told(msgspec.json.decode(results.data_of(output)))
 
-    async def _call(self, use: Use) -> AsyncGenerator[Progressed | dict[str, object]]:
-        arguments = use.arguments
+    async def _call(self, asking: Asking, input: Raw, arguments: dict[str, Any]) -> bytes:
         timeout_ms = arguments.get("timeoutMs")
+        given = msgspec.json.decode(input, type=dict[str, Raw])
+        provider = arguments.get("provider")
+        id = self._meant(asking, arguments["name"], provider)
         ask = Ask(
-            operation_id=_name(use),
-            input=Raw(encode(arguments.get("arguments", {}))),
+            operation_id=id,
+            input=given.get("arguments", Raw(b"{}")),
             deadline_ms=None if timeout_ms is None else epoch_ms() + timeout_ms,
             idle_timeout_ms=timeout_ms,
-            provider=arguments.get("provider"),
+            provider=provider,
         )
-        found: list[dict[str, Any]] = []  # one, or those of a subscription until it completes
-        opened = self._entrance.opened(ask, use.caller, wants_progress=True)
-        async with opened as (call, answers):
-            use.began(call)
-            async for answer in answers:
-                if isinstance(answer, Progressed):
-                    yield answer
-                else:
-                    found.append(msgspec.json.decode(answer))
-        if len(found) == 1:
-            yield _relayed(found[0])
+        entry = self._views.table(asking.view).get(id, asking.identity)
+        resumes = entry is not None and not entry.legacy
+        outputs = await self._calling.answers(asking, ask, resumes=resumes)
+        if len(outputs) == 1:
+            result = results.of_envelope(outputs[0], modern=asking.modern)
         else:
-            yield _told({"answers": [answer["data"] for answer in found]})
+            found = {"answers": [results.data_of(output) for output in outputs]}
+            result = results.own(results.told(found), modern=asking.modern)
+        return spilled(result, self.spill, asking.caller.account_id)
 
-    async def _asked(self, operation_id: str, input: object, use: Use) -> Any:
-        """What one of the hub's own queries answers with."""
-        ask = Ask(operation_id=operation_id, input=Raw(encode(input)))
-        async with self._entrance.opened(ask, use.caller) as (call, answers):
-            use.began(call)
-            answer = await anext(answers)
-        assert isinstance(answer, Raw)  # progress was not asked for
-        return msgspec.json.decode(answer)["data"]
+    def _meant(self, asking: Asking, name: str, provider: str | None) -> str:
+        """The id of the operation that an agent means by a name.
 
-    def _behind(self, caller: Caller) -> str:
-        """What `find_tool` says of itself: what it would find now."""
-        specs = [offering.definition.spec for offering in self._offers.all()]
-        seen = [spec for spec in specs if allowed(spec.access_control, caller.identity)]
-        namespaces = sorted({_without_ids(spec.namespace) for spec in seen})
-        shown = ", ".join(namespaces[:NAMESPACES_SHOWN])
-        more = "" if len(namespaces) <= NAMESPACES_SHOWN else " and more"
-        return (
-            "Find tools by what they do. Say what is to be done in plain words, one capability a "
-            f"query. {len(seen)} tools can be found now: {shown}{more}."
-        )
-
-
-def _name(use: Use) -> str:
-    name: str = use.arguments["name"]
-    return name
-
-
-def _without_ids(namespace: str) -> str:
-    """A namespace as people know it: `dev.{spokeId}.fs` is `dev.fs`."""
-    return ".".join(part for part in namespace.split(".") if len(part) != 36)
-
-
-def _why(tools: list[dict[str, object]]) -> dict[str, object]:
-    """An answer is never empty without a reason."""
-    if tools:
-        return {}
-    return {"hint": "no tool has any of these words: use others, or look through list_tools"}
-
-
-def _told(value: object) -> dict[str, object]:
-    """A result of the hub's own."""
-    content = [{"type": "text", "text": encode(value).decode()}]
-    if isinstance(value, dict):
-        return {"content": content, "structuredContent": value, "isError": False}
-    return {"content": content, "isError": False}
-
-
-def _relayed(envelope: Mapping[str, Any]) -> dict[str, object]:
-    """A result of an operation; one that came from an MCP server is given as it was."""
-    meta = envelope["meta"]
-    if meta["source"] != "mcp":
-        data = envelope["data"]
-        if isinstance(data, str):
-            return {"content": [{"type": "text", "text": data}], "isError": False}
-        return _told(data)
-    given = {"content": meta["content"], "isError": meta["isError"]}
-    if meta.get("structuredContent") is not None:
-        given["structuredContent"] = meta["structuredContent"]
-    return given
-
-
-def _failed(error: HubError) -> dict[str, object]:
-    """What an agent needs to mend its call, in words and as data."""
-    about = {"code": error.name, "message": error.message, "details": error.details}
-    text = f"{error.name}: {error.message}"
-    if isinstance(error, Invalid) or error.details:
-        text += f" {encode(error.details).decode()}"
-    return {
-        "content": [{"type": "text", "text": text}],
-        "structuredContent": {"error": about},
-        "isError": True,
-    }
+        Raises:
+            OperationNotFound: if it is none of those that are shown here.
+        """
+        table = self._views.table(asking.view)
+        entry = table.find(name, asking.identity)
+        if entry is not None:
+            return entry.id
+        if asking.view.profile is None:
+            return name
+        ask = Ask(operation_id=name, provider=provider)
+        id = self._offers.find(ask, asking.caller.account_id).definition.id
+        if table.get(id, asking.identity) is None:
+            raise OperationNotFound(f"no operation {name}", operation=name)
+        return id

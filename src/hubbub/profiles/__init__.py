@@ -1,0 +1,1 @@
+"""Chosen sets of tools, each shown to agents at an address of its own."""

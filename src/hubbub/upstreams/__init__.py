@@ -1,0 +1,1 @@
+"""Connections to MCP servers and HTTP APIs, which the hub dials."""
