@@ -68,8 +68,6 @@ from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.upstream import McpUpstream
-from hubbub.upstreams.oauth.logins import Logins
-from hubbub.upstreams.oauth.operations import LoginOperations
 from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
@@ -217,8 +215,7 @@ async def _built(
     ring = await keyfile.opened(settings.key_path, database)
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
-    logins = Logins(database, bus, secrets, utc_now)
-    around = Around(router=router, database=database, bus=bus, logins=logins)
+    around = Around(router=router, database=database, bus=bus)
     connections = _connections(around, secrets)
     finder = _finder(settings, database, bus)
     tasks.start_soon(surviving, finder.run)
@@ -228,7 +225,7 @@ async def _built(
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
-        *(ConnectionOperations(connections, secrets), LoginOperations(logins)),
+        ConnectionOperations(connections, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
@@ -309,7 +306,7 @@ def _connections(around: Around, secrets: Secrets) -> Connections:
         return HttpUpstream(client, config, around)
 
     makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
-    return Connections(around.database, around.bus, secrets, around.logins, makers)
+    return Connections(around.database, around.bus, secrets, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:

@@ -30,20 +30,6 @@ class Config(
     concurrency_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
 
 
-class OAuth(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
-    forbid_unknown_fields=True,
-):  # fmt: skip
-    """As whom the hub logs in, where it is not registered by itself."""
-
-    client_id: str | None = None
-    client_secret: str | None = None
-    metadata_url: str | None = None
-    """Where an authorization server that looks hubs up finds out about this one."""
-    scopes: tuple[str, ...] = ()
-    """What to ask for; by default what the server wants."""
-
-
 class McpServer(Config, frozen=True, kw_only=True):
     """How an MCP server is reached: by a command that is run, or by a URL."""
 
@@ -54,8 +40,6 @@ class McpServer(Config, frozen=True, kw_only=True):
     cwd: str | None = None
     url: str | None = None
     headers: dict[str, str] = {}
-    oauth: OAuth = OAuth()
-    """For servers that want a login: see client.authorize."""
     session: Literal["account", "shared"] = "account"
     """Whether each account has a session of its own, or all share one. A server of the newer
     revision has none to share."""

@@ -20,8 +20,6 @@ from hubbub.services.secrets import Secrets
 from hubbub.storage.database import Database
 from hubbub.upstreams.logs import Logs
 from hubbub.upstreams.mcp.upstream import McpUpstream
-from hubbub.upstreams.oauth.challenge import LoginNeeded
-from hubbub.upstreams.oauth.logins import Logins
 from hubbub.upstreams.servers import Server
 from hubbub.upstreams.upstream import Standing, Status, Upstream
 
@@ -43,8 +41,6 @@ class _Kept:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     upstream: Upstream | None = None
     unfit: str | None = None
-    renewed: bool = False
-    """Whether the last thing done about it was to renew its login."""
     since: int = field(default_factory=epoch_ms)
 
 
@@ -52,16 +48,10 @@ class Connections:
     """Every upstream of this hub."""
 
     def __init__(
-        self,
-        database: Database,
-        bus: Bus,
-        secrets: Secrets,
-        logins: Logins,
-        makers: Mapping[str, Make],
+        self, database: Database, bus: Bus, secrets: Secrets, makers: Mapping[str, Make]
     ) -> None:
         self._database = database
         self._secrets = secrets
-        self._logins = logins
         self._makers = makers
         self._kept: dict[str, _Kept] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
@@ -129,33 +119,24 @@ class Connections:
         try:
             with kept.scope:
                 while True:
-                    if not await self._connected(kept):
-                        await anyio.sleep(UNFIT_RETRY_S)
+                    await self._connected(kept)
+                    await anyio.sleep(UNFIT_RETRY_S)
         finally:
             if self._kept.get(kept.client.id) is kept:
                 del self._kept[kept.client.id]
             kept.ended.set()
 
-    async def _connected(self, kept: _Kept) -> bool:
-        """One upstream for as long as it can be kept. What is wrong with it is nobody else's. Then
-        whether to try again at once."""
-        again = False
+    async def _connected(self, kept: _Kept) -> None:
+        """One upstream for as long as it can be kept. What is wrong with it is nobody else's."""
         try:
             config = await self._secrets.resolved(kept.client)
-            config = await self._logins.let_in(kept.client, config)
             upstream = self._makers[kept.client.type](kept.client, config)
             upstream.logs.hide((await self._secrets.of(kept.client.id)).values())
             kept.upstream, kept.unfit = upstream, None
             await upstream.run()
-        except LoginNeeded as error:
-            kept.unfit = error.message
-            renewed = await self._logins.refused(kept.client.id, error.challenge)
-            again = renewed and not kept.renewed
-            kept.renewed = again
         except HubError as error:
             kept.unfit = error.message
         except Exception:
             log.exception("the connection to %s failed", kept.client.name)
             kept.unfit = "the hub failed"
         kept.upstream, kept.since = None, epoch_ms()
-        return again

@@ -17,7 +17,6 @@ from hubbub.services.model import McpServer
 from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.mcp.messages import Failure, Incoming, incoming
 from hubbub.upstreams.mcp.wire import Heard, SessionGone, lost, too_large, unreachable
-from hubbub.upstreams.oauth.challenge import LoginNeeded, challenged
 from hubbub.upstreams.web import web_client
 
 log = logging.getLogger(__name__)
@@ -121,9 +120,6 @@ class HttpWire:
             pass
         if response.status >= 500:
             raise lost(self._server)
-        challenge = challenged(response.status, response.headers.get("WWW-Authenticate"))
-        if challenge is not None:
-            raise LoginNeeded(self._server, challenge)
         said = f"{response.status} {response.reason or ''}".strip()
         if response.status in (401, 403, 407, 429):
             # Told to no client as it came: it would try to log in here, to what is not here.

@@ -31,7 +31,6 @@ from hubbub.upstreams.mcp.listing import Listing, listing
 from hubbub.upstreams.mcp.offers import FEATURE_SPECS, features
 from hubbub.upstreams.mcp.session import Greeting, Session
 from hubbub.upstreams.mcp.sessions import Sessions
-from hubbub.upstreams.oauth.challenge import LoginNeeded
 from hubbub.upstreams.servers import ResourceUpdated, Server, ServerChanged
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Left, Standing, Status
 
@@ -102,13 +101,7 @@ class McpUpstream:
 
     def _linked(self, tasks: TaskGroup) -> McpLink:
         router, client = self._around.router, self._client
-        link = McpLink(
-            router,
-            tasks,
-            client.name,
-            self._config.call_timeout_s,
-            partial(self._around.logins.call_refused, client.id),
-        )
+        link = McpLink(router, tasks, client.name, self._config.call_timeout_s)
         link.provider = Provider(
             type=CLIENT_PROVIDER,
             id=client.id,
@@ -130,9 +123,6 @@ class McpUpstream:
                 link.everybodys = key if one_for_all else None
                 await self._stand(session, sessions, link)
             why = "the connection was lost"
-        except LoginNeeded:
-            # Without a person that does not change; whoever keeps us knows what to do.
-            raise
         except (HubError, RpcError) as error:
             why = error.message
             await self._withdraw(link)
