@@ -11,6 +11,8 @@ from hubbub.services.encryption import Encrypted
 
 MCP_SERVER: Final = "mcp-server"
 HTTP_API: Final = "http-api"
+MCP_REGISTRY: Final = "mcp-registry"
+MCP_WORKLOADS: Final = "mcp-workloads"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
@@ -78,6 +80,42 @@ class HttpApi(Config, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     """Sent with every request, as an API key that goes into the query."""
+
+
+class McpRegistry(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """Where it is told which MCP servers can be had."""
+
+    location: str
+    """A URL or a path."""
+    form: Literal["api", "document"] = "document"
+    """Whether it answers as the official registry does, page by page, or is one document: of the
+    official registry, of ToolHive, of Docker, or one that MCP clients read."""
+    headers: dict[str, str] = {}
+    every_s: Seconds = 86_400.0
+    """How often it is asked."""
+
+
+class McpWorkloads(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """Where it is told which MCP servers run."""
+
+    kind: Literal["toolhive", "kubernetes"]
+    host: str = "127.0.0.1"
+    """Of ToolHive."""
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
+    """Of ToolHive; found among the usual ones by default."""
+    selector: str | None = None
+    """Of Kubernetes: a label selector."""
+    namespace: str | None = None
+    """Of Kubernetes; all by default."""
+    context: str | None = None
+    """Of Kubernetes: of the user's configuration."""
+    every_s: Seconds = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
