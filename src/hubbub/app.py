@@ -45,7 +45,7 @@ from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import every, surviving, ungrouped
-from hubbub.mcpservers.configured import Configured
+from hubbub.mcpservers.configured import ConfiguredSources
 from hubbub.mcpservers.finder import Finder as ServerFinder
 from hubbub.mcpservers.ingestion import Ingestion
 from hubbub.mcpservers.operations import RegistryOperations, WorkloadOperations
@@ -241,7 +241,7 @@ async def _built(
     poller = Poller(ingestion, utc_now, tasks)
     servers = ServerFinder(database, bus)
     poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
-    sources = Configured(database, bus, secrets, poller, utc_now, tools_at)
+    sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
     tasks.start_soon(surviving, sources.run)
     tasks.start_soon(surviving, followed, bus, poller)
     tasks.start_soon(every, MEND_EVERY_S, poller.mend)
