@@ -5,9 +5,9 @@ import pytest
 from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound
 from hubbub.services.tables import client_secrets, clients
 
-DIALLED = {"transport": "streamable-http", "url": "https://mcp.example.org/mcp"}
+DIALLED = {"transport": "streamable-http", "url": "http://127.0.0.1:9/mcp"}
 RUN = {"transport": "stdio", "command": "mcp-server-time"}
-API = {"baseUrl": "https://api.example.org/v1"}
+API = {"baseUrl": "http://127.0.0.1:9/v1"}
 
 
 async def refused(call, operation="client.create", **input):
@@ -155,7 +155,9 @@ async def test_a_config_holds_no_secret_in_clear(hub, type, config, field):
     ],
 )
 async def test_references_and_what_only_sounds_like_a_secret_are_taken(hub, config):
-    made = await hub.door()("client.create", name="odd", type="mcp-server", config=config)
+    made = await hub.door()(
+        "client.create", name="odd", type="mcp-server", config=config, enabled=False
+    )
     assert made["config"] == config
 
 

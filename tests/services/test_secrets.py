@@ -24,6 +24,9 @@ DIALLED = {
     "headers": {"Authorization": "Bearer ${secret:TOKEN}", "X-Team": "${TEAM:-a}"},
 }
 RUN = {"transport": "stdio", "command": "mcp-server-time"}
+# The hub itself would read the secrets of those that it is to connect to.
+TIME = {"name": "time", "type": "mcp-server", "config": RUN, "enabled": False}
+REMOTE = {**TIME, "name": "a", "config": DIALLED}
 HUSH = "hush-0c5d2d7b9a"
 
 
@@ -45,13 +48,7 @@ def rotate(key_path, version):
 async def test_a_connection_is_told_all_secrets_that_are_still_good(keyed, opens):
     async with keyed() as hub:
         call = hub.door()
-        made = await call(
-            "client.create",
-            name="time",
-            type="mcp-server",
-            config=RUN,
-            secrets={"A": "1", "B": "2"},
-        )
+        made = await call("client.create", **TIME, secrets={"A": "1", "B": "2"})
         soon = utc_now() + timedelta(hours=1)
         await call("client.setSecret", client="time", key="B", value=HUSH)
         await call(
@@ -65,18 +62,34 @@ async def test_references_are_resolved_and_variables_are_left_alone(keyed, opens
     async with keyed() as hub:
         call = hub.door()
         secrets = {"TOKEN": HUSH, "URL": "https://example.org/mcp"}
-        await call("client.create", name="a", type="mcp-server", config=DIALLED, secrets=secrets)
+        await call(
+            "client.create",
+            **REMOTE,
+            secrets=secrets,
+        )
         assert await opens(hub).resolved(await client(hub, "a")) == McpServer(
             transport="sse",
             url="https://example.org/mcp",
             headers={"Authorization": f"Bearer {HUSH}", "X-Team": "${TEAM:-a}"},
         )
         config = {"baseUrl": "http://127.0.0.1:1", "query": {"key": "${secret:KEY}"}}
-        await call("client.create", name="b", type="http-api", config=config, secrets={"KEY": "k"})
+        await call(
+            "client.create",
+            name="b",
+            type="http-api",
+            enabled=False,
+            config=config,
+            secrets={"KEY": "k"},
+        )
         resolved = await opens(hub).resolved(await client(hub, "b"))
         assert resolved == HttpApi(base_url="http://127.0.0.1:1", query={"key": "k"})
         await call(
-            "client.create", name="c", type="vcs", config={"x": ["${secret:Y}"]}, secrets={"Y": "z"}
+            "client.create",
+            name="c",
+            type="vcs",
+            enabled=False,
+            config={"x": ["${secret:Y}"]},
+            secrets={"Y": "z"},
         )
         assert await opens(hub).resolved(await client(hub, "c")) == {"x": ["z"]}
 
@@ -84,7 +97,7 @@ async def test_references_are_resolved_and_variables_are_left_alone(keyed, opens
 async def test_what_is_missing_or_has_expired_is_named(keyed, opens):
     async with keyed() as hub:
         call = hub.door()
-        await call("client.create", name="a", type="mcp-server", config=DIALLED)
+        await call("client.create", **REMOTE)
         past = (utc_now() - timedelta(seconds=1)).isoformat()
         await call("client.setSecret", client="a", key="TOKEN", value=HUSH, expiresAt=past)
         with pytest.raises(NotFound) as refused:
@@ -98,7 +111,9 @@ async def test_a_secret_that_does_not_fit_where_it_goes_is_not_told(keyed, opens
     async with keyed() as hub:
         secrets = {"TOKEN": "t", "URL": HUSH}
         await hub.door()(
-            "client.create", name="a", type="mcp-server", config=DIALLED, secrets=secrets
+            "client.create",
+            **REMOTE,
+            secrets=secrets,
         )
         with pytest.raises(Invalid) as refused:
             await opens(hub).resolved(await client(hub, "a"))
@@ -111,7 +126,9 @@ async def test_a_value_copied_to_another_client_is_not_read_there(keyed, opens):
         call = hub.door()
         for name in ("mine", "yours"):
             await call(
-                "client.create", name=name, type="mcp-server", config=RUN, secrets={"A": name}
+                "client.create",
+                **{**TIME, "name": name},
+                secrets={"A": name},
             )
         mine, yours = await client(hub, "mine"), await client(hub, "yours")
         (stolen,) = [
@@ -127,14 +144,13 @@ async def test_a_value_copied_to_another_client_is_not_read_there(keyed, opens):
             await opens(hub).of(yours.id)
 
 
+@pytest.mark.slow
 async def test_a_secret_that_is_read_after_a_rotation_is_stored_under_the_new_key(
     keyed, opens, key_path
 ):
     async with keyed() as hub:
         secrets = {"A": "1", "B": "2"}
-        made = await hub.door()(
-            "client.create", name="time", type="mcp-server", config=RUN, secrets=secrets
-        )
+        made = await hub.door()("client.create", **TIME, secrets=secrets)
         listed = await hub.door()("client.listSecrets", client="time")
         assert await versions(hub) == {"A": 1, "B": 1}
     rotate(key_path, 2)
@@ -152,9 +168,7 @@ async def test_a_secret_that_is_read_after_a_rotation_is_stored_under_the_new_ke
 async def test_a_secret_that_is_set_while_it_is_encrypted_anew_stays_as_it_was_set(keyed, opens):
     async with keyed() as hub:
         call = hub.door()
-        made = await call(
-            "client.create", name="time", type="mcp-server", config=RUN, secrets={"A": "old"}
-        )
+        made = await call("client.create", **TIME, secrets={"A": "old"})
         async with hub.house.database.reading() as tx:
             (before,) = await store.secrets(tx, made["id"])
         anew = (await opens(hub).encrypted(made["id"], {"A": "old"}))["A"]
@@ -168,9 +182,7 @@ async def test_a_secret_that_is_set_while_it_is_encrypted_anew_stays_as_it_was_s
 async def test_all_are_brought_under_the_new_key_batch_by_batch(keyed, opens, key_path):
     secrets = {name: name.lower() for name in "ABCDE"}
     async with keyed() as hub:
-        made = await hub.door()(
-            "client.create", name="time", type="mcp-server", config=RUN, secrets=secrets
-        )
+        made = await hub.door()("client.create", **TIME, secrets=secrets)
     rotate(key_path, 2)
     async with keyed() as hub:
         call = hub.door()
@@ -193,9 +205,7 @@ async def test_only_who_is_in_charge_has_everything_encrypted_anew(hub):
 
 async def test_without_its_key_a_secret_is_lost_by_name_and_kept(keyed, opens, key_path, caplog):
     async with keyed() as hub:
-        made = await hub.door()(
-            "client.create", name="time", type="mcp-server", config=RUN, secrets={"A": HUSH}
-        )
+        made = await hub.door()("client.create", **TIME, secrets={"A": HUSH})
         before = await hub.rows(client_secrets)
     kept = key_path.read_text()
     key_path.unlink()
@@ -233,7 +243,7 @@ async def test_the_keys_stay_from_start_to_start(keyed, key_path):
 
 async def test_a_config_of_another_version_is_told_of_and_keeps_nobody_from_starting(keyed, caplog):
     async with keyed() as hub:
-        await hub.door()("client.create", name="odd", type="mcp-server", config=RUN)
+        await hub.door()("client.create", **{**TIME, "name": "odd"})
 
         async def age(tx):
             await tx.execute(update(clients).values(config=msgspec.Raw(b'{"transport": "smoke"}')))
@@ -252,7 +262,9 @@ async def test_a_secret_is_nowhere_in_clear(keyed, opens, database_url, caplog):
         for door in DOORS:
             call = hub.door(door)
             await call(
-                "client.create", name=door, type="mcp-server", config=RUN, secrets={"A": HUSH}
+                "client.create",
+                **{**TIME, "name": door},
+                secrets={"A": HUSH},
             )
             setting = {"client": door, "key": "B", "value": HUSH}
             await call("client.setSecret", **setting)

@@ -11,6 +11,8 @@ from hubbub.kernel.errors import Invalid
 SECRET_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 REFERENCE: Final = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_.-]*)\}")
 OPENING: Final = "${secret:"
+OWN: Final = "oauth."
+"""So begin the names of what the hub itself keeps for a client."""
 MARK: Final = "*"
 """Stands for a reference where only the rest of a text is looked at."""
 
@@ -75,10 +77,12 @@ def check(config: object) -> None:
         Invalid: names the field, never what stands there.
     """
     for text in texts(config, "config"):
+        if any(name.startswith(OWN) for name in REFERENCE.findall(text.value)):
+            raise _invalid(text.path, f"a secret of the client's own: {OWN}* is the hub's")
         hidden = REFERENCE.sub(MARK, text.value)
         if OPENING in hidden:
             raise _invalid(text.path, "${secret:NAME}, with a name of letters, digits and _.-")
-        if _in_clear(text.name, hidden):
+        if in_clear(text.name, hidden):
             raise Invalid(
                 "a config holds secrets by reference only",
                 errors=[{"field": text.path, "expected": HINT}],
@@ -120,10 +124,11 @@ def _options(name: str, values: list[object]) -> Iterator[tuple[str, object]]:
             before = name
 
 
-def _in_clear(name: str, text: str) -> bool:
+def in_clear(name: str, text: str) -> bool:
+    """Whether a text holds a secret. What it refers to is to be replaced by `MARK` before."""
     if not text:
         return False
-    if _secret_name(name) and MARK not in text:
+    if secret_name(name) and MARK not in text:
         return True
     return _SHAPES.search(text) is not None or ("://" in text and _in_url(text))
 
@@ -133,13 +138,14 @@ def _in_url(text: str) -> bool:
         parts = urlsplit(text)
         query = parse_qsl(parts.query)
         return MARK not in (parts.password or MARK) or any(
-            _secret_name(name) and MARK not in value for name, value in query
+            secret_name(name) and MARK not in value for name, value in query
         )
     except ValueError:
         return False  # no URL; where one is needed it is refused for that
 
 
-def _secret_name(name: str) -> bool:
+def secret_name(name: str) -> bool:
+    """Whether what has this name is a secret."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or words[-1] in _HARMLESS:
         return False

@@ -24,15 +24,12 @@ from hubbub.services.operations import (
     ClientName,
     ClientView,
     NewClient,
-    SecretName,
-    SecretValue,
     check_name,
     check_new,
-    check_room,
     created,
-    in_transaction,
     view,
 )
+from hubbub.services.secret_operations import SecretName, SecretValue, check_keys, check_room
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.openapi import store
@@ -169,6 +166,7 @@ class OpenApiOperations:
         """
         check_name(source.name, self._reserved)
         check_room(len(source.secrets))
+        check_keys(source.secrets)
         found = await _read(source)
         async with ctx.database.reading() as reading:
             known = await services.by_name(reading, source.name)
@@ -176,7 +174,7 @@ class OpenApiOperations:
         values = await self._secrets.encrypted(id, source.secrets)
 
         async def work(tx: WriteTransaction) -> tuple[Client, Changes, set[str]]:
-            writing = in_transaction(ctx, tx)
+            writing = ctx.writing(tx)
             client = await services.by_name(tx, source.name)
             if client is None:
                 config = configuration.checked(HTTP_API, _config(found, source, {}))
