@@ -50,6 +50,7 @@ from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
+from hubbub.search.choosing import chosen
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -67,6 +68,9 @@ from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.upstream import McpUpstream
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.grants import Grants
+from hubbub.upstreams.oauth.operations import CALLBACK, AuthorizationOperations
 from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
@@ -110,6 +114,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    authorizations: Authorizations
     mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
@@ -121,6 +126,7 @@ class House:
         """Take no more calls, tell everybody, and let what is in flight end, for a while."""
         self.router.drain()
         self.sockets.goodbye(retry_after_ms=500)
+        self.mcp.goodbye()
         with anyio.move_on_after(self.settings.drain_s):
             await self.router.quiet()
         self.router.close()
@@ -167,6 +173,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
             opened(settings) as house,
             listening(house.app, house.sockets, listener) as url,
         ):
+            if is_loopback(settings.host):
+                house.authorizations.redirect_url = f"{url}{CALLBACK}"
             try:
                 yield house, url
             finally:
@@ -213,14 +221,19 @@ async def _built(
     ring = await keyfile.opened(settings.key_path, database)
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
-    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
+    around = Around(router=router, database=database, bus=bus)
+    connections = _connections(around, secrets, authorizations)
+    finder = _finder(settings, database, bus)
+    tasks.start_soon(surviving, finder.run)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        _catalog(router, Finder(database, bus)),
+        _catalog(router, finder),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
-        ConnectionOperations(connections, secrets),
+        ConnectionOperations(connections, secrets, authorizations),
+        AuthorizationOperations(authorizations, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
@@ -248,6 +261,7 @@ async def _built(
         router=router,
         graph=graph,
         presence=presence,
+        authorizations=authorizations,
         database=database,
         metrics=metrics,
         operations=operations,
@@ -261,12 +275,18 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        authorizations=authorizations,
         mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
         first_key=key,
     )
+
+
+def _finder(settings: Settings, database: Database, bus: Bus) -> Finder:
+    embedder = chosen(settings.choice, database, utc_now)
+    return Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -286,10 +306,10 @@ def _catalog(router: Router, finder: Finder) -> OperationOperations:
     return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
 
 
-def _connections(around: Around, secrets: Secrets) -> Connections:
+def _connections(around: Around, secrets: Secrets, authorizations: Authorizations) -> Connections:
     def mcp_server(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, McpServer)
-        return McpUpstream(client, config, around)
+        return McpUpstream(client, config, around, authorizations.of(client, config))
 
     def http_api(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, HttpApi)

@@ -28,7 +28,7 @@ from hubbub.mcpservers.model import (
 )
 from hubbub.mcpservers.sought import Document, Documents
 from hubbub.mcpservers.texts import described_parameters, text_of, title_of
-from hubbub.search.words import Hit
+from hubbub.search.model import Hit
 from hubbub.storage.database import Database
 
 PAGE: Final = 1000

@@ -19,6 +19,7 @@ SECTIONS: Final[Sections] = {
         "demo": Lazy(at="demo:demo", help="See a hub at work, in a few seconds."),
         "serve": Lazy(at="serve:serve", help="Run a hub."),
         "db": Lazy(at="db:db", help="Migrate, check or back up a hub's database."),
+        "eval": Lazy(at="eval:eval_", help="Measure how well searches find what is right."),
     },
     "Use one": {
         "find": Lazy(at="find:find", help="Find operations by what they do."),

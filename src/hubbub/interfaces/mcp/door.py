@@ -84,6 +84,11 @@ class McpDoor:
         except ClientDisconnect:
             return Response(status_code=499)
 
+    def goodbye(self) -> None:
+        """The hub leaves: streams end, and calls that wait for somebody to come back."""
+        self.parking.clear()
+        self.listening.goodbye()
+
     async def protected_resource(self, request: Request) -> Response:
         """Where a client that was turned away learns what to show (RFC 9728)."""
         path = request.url.path.removeprefix(METADATA) or "/mcp"

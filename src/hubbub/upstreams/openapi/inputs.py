@@ -110,9 +110,10 @@ class InputReader:
         for owner in (item, operation):
             for _, each in owner.each("parameters"):
                 place = self._document.found(each)
-                key = str(place.fields.get("in")), str(place.fields.get("name", ""))
-                if key[0] not in STYLES or not key[1]:
-                    raise Invalid(f"a parameter is in {key[0][:40]!r}, which is nowhere")
+                location, name = place.fields.get("in"), place.fields.get("name")
+                if not isinstance(name, str) or not name or str(location) not in STYLES:
+                    raise Invalid(f"a parameter is in {str(location)[:40]!r}, which is nowhere")
+                key = str(location), name
                 found[key] = place
         order = list(STYLES)
         for location, name in sorted(found, key=lambda key: order.index(key[0])):  # type: ignore[arg-type]  # known by now

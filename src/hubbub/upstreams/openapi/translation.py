@@ -157,8 +157,6 @@ class _Translation:
 
     def _spec(self, name: str, method: _Method) -> OperationSpec:
         fields, place, at = method.place.fields, method.place, str(method)
-        if "#" in method.endpoint.path:
-            raise Invalid("its path is no path of a URL")
         taken = self._inputs.inputs(method.item, place, method.endpoint.path)
         safe = method.endpoint.method in ("get", "head")
         streams = self._outputs.streams(place)
@@ -166,7 +164,8 @@ class _Translation:
         version = self._document.root.at("info").fields.get("version")
         binding = Binding(
             method=method.endpoint.method.upper(),
-            path=method.endpoint.path,
+            # Documents tell operations on one path apart by what a server does not see.
+            path=method.endpoint.path.partition("#")[0],
             summary=summary or None,
             operation_id=method.endpoint.operation_id,
             deprecated=fields.get("deprecated") is True,
@@ -183,7 +182,7 @@ class _Translation:
             version=_line(version) or "1.0.0",
             title=summary or None if described else None,
             description=described or summary or at,
-            tags=tuple(_line(tag) for tag in fields.get("tags") or () if isinstance(tag, str)),
+            tags=tuple(filter(None, (_line(tag.value) for _, tag in place.each("tags")))),
             input_schema=self._schemas.whole(taken.written, inputs.BYTES_MAX, at=at),
             output_schema=self._outputs.schema(place, at=at),
             error_schemas=self._outputs.errors(place, at=at),

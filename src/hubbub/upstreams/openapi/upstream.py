@@ -31,7 +31,7 @@ class HttpUpstream:
     """Keeps one client row of type `http-api` offered.
 
     There is no connection that stands. Whether the API is there shows in that somebody listens at
-    its address, which is asked for nothing.
+    its address, which is asked for nothing: from time to time, and when a call found nobody.
     """
 
     def __init__(self, client: Client, api: HttpApi, around: Around) -> None:
@@ -40,6 +40,7 @@ class HttpUpstream:
         self._api = api
         self._around = around
         self._backoff = Backoff(client.id)
+        self._doubted = asyncio.Event()
         self._offers: list[tuple[Definition, str]] = []
         self._told: tuple[Status, int, str | None] = ("connecting", epoch_ms(), None)
 
@@ -58,7 +59,9 @@ class HttpUpstream:
     async def run(self) -> None:
         with ungrouped():
             async with anyio.create_task_group() as tasks:
-                link = HttpApiLink(self._around.router, self._client, self._api, tasks)
+                link = HttpApiLink(
+                    self._around.router, self._client, self._api, tasks, lost=self._doubted.set
+                )
                 try:
                     while True:
                         await self._reached_once(link)
@@ -84,7 +87,10 @@ class HttpUpstream:
         """Wait until nobody has listened there for a while; the answer is what was in the way."""
         missed = 0
         while True:
-            await anyio.sleep(POLL_S)
+            self._doubted.clear()
+            with anyio.move_on_after(POLL_S):
+                await self._doubted.wait()
+                missed += 1
             why = await self._missing()
             missed = 0 if why is None else missed + 1
             if why is not None and missed >= MISSED_MAX:
