@@ -19,7 +19,8 @@ async def test_keywords_help_to_find(hub, agent):
     asked = {"queries": "do it", "keywords": ["frobnicates"]}
     async with agent() as client:
         found = (await client.call_tool("find_tool", asked)).structured_content
-    assert found["results"][0]["tools"][0]["name"].endswith("zap")
+    names = [tool["name"] for tool in found["results"][0]["tools"]]
+    assert any(name.endswith("zap") for name in names)
 
 
 async def test_what_nobody_offers_now_is_not_found(hub, agent):
