@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import durable, http, profile, relay, search, start
+from benchmarks import durable, http, profile, registry, relay, search, start
 from benchmarks.tables import Budget, budgets
 
 Part = Callable[..., Awaitable[tuple[dict[str, Any], list[Budget]]]]
@@ -21,6 +21,7 @@ PARTS: Final[dict[str, Part]] = {
     "durable": durable.run,
     "http": http.run,
     "search": search.run,
+    "registry": registry.run,
 }
 ASKED: Final[dict[str, Part]] = {"profile": profile.run}
 

@@ -43,17 +43,20 @@ from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
-from hubbub.kernel.groups import every, ungrouped
+from hubbub.kernel.groups import every, surviving, ungrouped
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
+from hubbub.search.choosing import chosen
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
-from hubbub.services.model import MCP_SERVER, Client, McpServer
+from hubbub.services.inspection import look_over
+from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
 from hubbub.services.operations import ClientOperations
+from hubbub.services.secret_operations import SecretOperations
 from hubbub.services.secrets import Secrets
 from hubbub.settings import Settings
 from hubbub.spokes import store as spokes_store
@@ -64,10 +67,11 @@ from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
-from hubbub.upstreams.mcp.link import CLIENT_PROVIDER
-from hubbub.upstreams.mcp.upstream import Around, McpUpstream
+from hubbub.upstreams.mcp.upstream import McpUpstream
+from hubbub.upstreams.openapi.operations import OpenApiOperations
+from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
-from hubbub.upstreams.upstream import Upstream
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +92,7 @@ RESERVED: Final = frozenset(
             SpokeOperations,
             ProfileOperations,
             ClientOperations,
+            OpenApiOperations,
         )
     }
 )
@@ -207,15 +212,21 @@ async def _built(
     calls = Calls(router, _Explain(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
-    secrets = Secrets(database, await keyfile.opened(settings.key_path, database), utc_now)
-    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
+    ring = await keyfile.opened(settings.key_path, database)
+    tasks.start_soon(surviving, look_over, database, ring)
+    secrets = Secrets(database, ring, utc_now)
+    around = Around(router=router, database=database, bus=bus)
+    connections = _connections(around, secrets)
+    finder = _finder(settings, database, bus)
+    tasks.start_soon(surviving, finder.run)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        _catalog(router, Finder(database, bus)),
+        _catalog(router, finder),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
-        *(ClientOperations(secrets, RESERVED), ConnectionOperations(connections, secrets)),
-        ProfileOperations(),
+        *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
+        ConnectionOperations(connections, secrets),
+        *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -263,6 +274,11 @@ async def _built(
     )
 
 
+def _finder(settings: Settings, database: Database, bus: Bus) -> Finder:
+    embedder = chosen(settings.choice, database, utc_now)
+    return Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+
+
 def _bounds(settings: Settings) -> Bounds:
     return Bounds(
         timeout_s=settings.call_timeout_s,
@@ -285,7 +301,12 @@ def _connections(around: Around, secrets: Secrets) -> Connections:
         assert isinstance(config, McpServer)
         return McpUpstream(client, config, around)
 
-    return Connections(around.database, around.bus, secrets, {MCP_SERVER: mcp_server})
+    def http_api(client: Client, config: AnyConfig) -> Upstream:
+        assert isinstance(config, HttpApi)
+        return HttpUpstream(client, config, around)
+
+    makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
+    return Connections(around.database, around.bus, secrets, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:

@@ -16,7 +16,7 @@ def test_where_all_is_well_it_says_so(served, cli):
     assert results(done) == {
         name: "ok"
         for name in (
-            *("settings", "database", "sqlite", "hub", "versions"),
+            *("settings", "database", "sqlite", "key file", "hub", "versions"),
             *("ready: database", "ready: calls", "ready: records", "key", "clock"),
         )
     }
@@ -25,12 +25,14 @@ def test_where_all_is_well_it_says_so(served, cli):
 def test_people_get_a_line_a_check(cli):
     done = cli("doctor")
     assert done.exit_code == 0
-    assert len(done.stdout.splitlines()) == 10
+    assert len(done.stdout.splitlines()) == 11
 
 
 def test_before_the_first_start_nothing_is_wrong(cli, tmp_path):
     done = cli("doctor", "--json", "--url", "http://127.0.0.1:9", XDG_DATA_HOME=str(tmp_path))
-    assert (done.exit_code, results(done)["database"], results(done)["hub"]) == (0, "note", "note")
+    checks = results(done)
+    assert (done.exit_code, checks["hub"]) == (0, "note")
+    assert (checks["database"], checks["key file"]) == ("note", "note")
 
 
 def test_a_database_may_be_named(cli, tmp_path):
@@ -50,6 +52,13 @@ def test_what_is_wrong_is_found(cli, env, check):
     done = cli("doctor", "--json", **env)
     assert done.exit_code == 1
     assert results(done)[check] == "wrong"
+
+
+def test_keys_that_others_can_read_are_found(cli, tmp_path):
+    keys = tmp_path / "keys"
+    keys.touch(mode=0o644)
+    done = cli("doctor", "--json", HUBBUB_KEY_FILE=str(keys))
+    assert (done.exit_code, results(done)["key file"]) == (1, "wrong")
 
 
 def test_a_port_that_another_program_has_is_found(cli):

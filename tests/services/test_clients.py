@@ -5,9 +5,9 @@ import pytest
 from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound
 from hubbub.services.tables import client_secrets, clients
 
-DIALLED = {"transport": "streamable-http", "url": "https://mcp.example.org/mcp"}
+DIALLED = {"transport": "streamable-http", "url": "http://127.0.0.1:9/mcp"}
 RUN = {"transport": "stdio", "command": "mcp-server-time"}
-API = {"baseUrl": "https://api.example.org/v1"}
+API = {"baseUrl": "http://127.0.0.1:9/v1"}
 
 
 async def refused(call, operation="client.create", **input):
@@ -117,7 +117,7 @@ async def test_a_config_that_does_not_fit_is_refused_by_its_field(hub, type, con
         ("mcp-server", {**DIALLED, "headers": {"X-API-Key": "x"}}, "headers.X-API-Key"),
         ("mcp-server", {**DIALLED, "headers": {"Cookie": "a=b"}}, "headers.Cookie"),
         ("mcp-server", {**RUN, "env": {"GITHUB_TOKEN": "x"}}, "env.GITHUB_TOKEN"),
-        ("mcp-server", {**RUN, "env": {"NOTION": "Bearer 0123456789"}}, "env.NOTION"),
+        ("mcp-server", {**RUN, "env": {"NOTION": "Bearer 0123456789abcdef"}}, "env.NOTION"),
         ("mcp-server", {**RUN, "args": ["--api-key", "x"]}, "args[1]"),
         ("mcp-server", {**RUN, "args": ["--password=x"]}, "args[0]"),
         ("mcp-server", {**DIALLED, "url": "https://u:p@example.org"}, "url"),
@@ -138,7 +138,15 @@ async def test_a_config_holds_no_secret_in_clear(hub, type, config, field):
     "config",
     [
         {**RUN, "env": {"API_KEY": "${secret:KEY}", "TOKEN_FILE": "/run/token", "MAX_TOKENS": "9"}},
-        {**RUN, "env": {"KEYBOARD": "de", "TOKENIZERS_PARALLELISM": "false", "PASSWORD": ""}},
+        {
+            **RUN,
+            "env": {
+                "KEYBOARD": "de",
+                "TOKENIZERS_PARALLELISM": "false",
+                "PASSWORD": "",
+                "TITLE": "Basic arithmetic",
+            },
+        },
         {**RUN, "args": ["--api-key", "${secret:KEY}", "--token=${secret:KEY}", "--verbose", "x"]},
         {**DIALLED, "url": "https://${secret:HOST}/mcp?key=${secret:KEY}"},
         {**DIALLED, "url": "${secret:URL}"},
@@ -147,7 +155,9 @@ async def test_a_config_holds_no_secret_in_clear(hub, type, config, field):
     ],
 )
 async def test_references_and_what_only_sounds_like_a_secret_are_taken(hub, config):
-    made = await hub.door()("client.create", name="odd", type="mcp-server", config=config)
+    made = await hub.door()(
+        "client.create", name="odd", type="mcp-server", config=config, enabled=False
+    )
     assert made["config"] == config
 
 

@@ -39,6 +39,18 @@ def test_the_data_folder_of_the_user_holds_the_file(monkeypatch):
     assert load(environment={}).database_url == "sqlite:////somewhere/hubbub/hubbub.sqlite"
 
 
+def test_the_keys_are_beside_the_database_or_in_the_data_folder(monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", "/somewhere")
+
+    def keys(**overrides):
+        return str(load(environment={}, overrides=overrides).key_path)
+
+    assert keys() == "/somewhere/hubbub/hubbub.sqlite.keys"
+    assert keys(database="sqlite:///here.sqlite") == "here.sqlite.keys"
+    assert keys(database="postgresql://127.0.0.1/hub") == "/somewhere/hubbub/hubbub.keys"
+    assert keys(key_file="/run/secrets/hub") == "/run/secrets/hub"
+
+
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(toml):
     file = toml('port = 1\nhost = "127.0.0.2"\ncall_timeout_s = 5\n')
     settings = load(file, {"HUBBUB_PORT": "2", "HUBBUB_HOST": "127.0.0.3"}, {"port": 3})

@@ -34,8 +34,8 @@ async def test_the_files_of_a_hub_are_for_nobody_else_to_read(tmp_path, mask):
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in files}
     finally:
         os.umask(before)
-    names = ("hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm", "hub.sqlite.lock")
-    assert modes == dict.fromkeys(names, 0o600)
+    ends = ("", "-wal", "-shm", ".lock", ".keys")
+    assert modes == {f"hub.sqlite{end}": 0o600 for end in ends}
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 

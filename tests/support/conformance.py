@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from tests.support.outside import Node
 PACKAGE = "@modelcontextprotocol/conformance"
 STAMP = re.compile(r"-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d+Z$")
 RUN_S = 240
+CLIENTS_AT_ONCE = 2
+AGENT = Path(__file__).parents[1] / "outside" / "agent.py"
+"""A client for the suite to start."""
 GOOD = ("SUCCESS", "SKIPPED", "INFO", "WARNING")
 
 Failed = dict[str, list[str]]
@@ -28,26 +32,67 @@ def required(node: Node, revision: str, role: str) -> list[str]:
     return names
 
 
-async def run(node: Node, role: str, revision: str, folder: Path, *options: str) -> Failed:
-    """Every scenario that was run, required or not, with what failed in it."""
-    command = [*node.command(PACKAGE), role, "--requirements", revision, "-o", str(folder)]
+async def run_server(node: Node, revision: str, folder: Path, url: str) -> Failed:
+    """Every scenario for the server at `url`, required or not, with what failed in it."""
+    await _run(node, "server", "--requirements", revision, "--url", url, folder=folder)
+    return _found(folder, "server")
+
+
+async def run_client(
+    node: Node,
+    revision: str,
+    folder: Path,
+    command: str,
+    scenarios: Sequence[str],
+    environment: Mapping[str, str],
+) -> Failed:
+    """These scenarios for the client that `command` starts, with what failed in each.
+
+    By itself the suite would start all of them at once.
+    """
+    few = asyncio.Semaphore(CLIENTS_AT_ONCE)
+
+    async def one(scenario: str) -> None:
+        chosen = ("--scenario", scenario, "--spec-version", revision, "--command", command)
+        async with few:
+            await _run(node, "client", *chosen, folder=folder, environment=environment)
+
+    async with asyncio.TaskGroup() as all:
+        for scenario in scenarios:
+            all.create_task(one(scenario))
+    return _found(folder, "client")
+
+
+async def _run(
+    node: Node,
+    role: str,
+    *options: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *node.command(PACKAGE),
+        role,
+        "-o",
+        str(folder),
         *options,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,
+        env={**os.environ, **(environment or {})},
     )
     try:
         async with asyncio.timeout(RUN_S):
-            said, _ = await process.communicate()
-    except BaseException:
-        process.kill()
-        await process.wait()
-        raise
-    found = {_scenario(path, role): _failures(path) for path in folder.rglob("checks.json")}
-    assert found, said.decode()[-2_000:]
-    return found
+            # It ends with 1 where a scenario fails; which one, its files say.
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _found(folder: Path, role: str) -> Failed:
+    return {_scenario(path, role): _failures(path) for path in folder.rglob("checks.json")}
 
 
 def _scenario(path: Path, role: str) -> str:

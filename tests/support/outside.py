@@ -42,13 +42,14 @@ class Node:
         program = bins if isinstance(bins, str) else bins[name or package.rpartition("/")[2]]
         return [self.node, str(home / program)]
 
-    def script(self, path: Path) -> list[str]:
-        """What runs a script of ours that imports the packages."""
+    def script(self, path: Path, *others: Path) -> list[str]:
+        """What runs a script of ours that imports the packages, and `others` beside it."""
         # Node looks for packages beside the script, so that is where it has to stand.
-        copy = self.folder / path.name
-        if not copy.exists() or copy.read_bytes() != path.read_bytes():
-            copy.write_bytes(path.read_bytes())
-        return [self.node, str(copy)]
+        for each in (path, *others):
+            copy = self.folder / each.name
+            if not copy.exists() or copy.read_bytes() != each.read_bytes():
+                copy.write_bytes(each.read_bytes())
+        return [self.node, str(self.folder / path.name)]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from hubbub.interfaces.cli import SECTIONS
-from hubbub.interfaces.cli.commands import shared_options
+from hubbub.interfaces.cli.commands import LazyGroup, shared_options
 from reference.markdown import table
 
 
@@ -35,12 +35,12 @@ def _command(command: click.Command, path: str, shown: set[str]) -> Iterator[str
     options = [each for each in command.params if str(each.name) not in shown]
     yield _options(each for each in options if isinstance(each, click.Option))
     # The commands of `do` are the hub's operations: they are not known before it is asked.
-    if (
-        isinstance(command, click.Group)
-        and type(command).list_commands is click.Group.list_commands
-    ):
-        for name in command.commands:
-            yield from _command(command.commands[name], f"{path} {name}", shown)
+    known = (click.Group.list_commands, LazyGroup.list_commands)
+    if isinstance(command, click.Group) and type(command).list_commands in known:
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            assert below is not None
+            yield from _command(below, f"{path} {name}", shown)
 
 
 def _help(text: str) -> str:

@@ -24,9 +24,13 @@ SCOPES: Final = (
     "operations:write",
     "profiles:read",
     "profiles:write",
+    "registry:read",
+    "registry:write",
     "spokes:connect",
     "spokes:read",
     "spokes:write",
+    "workloads:read",
+    "workloads:write",
 )
 """What the hub's own operations ask for. Providers may ask for others."""
 

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 
 from hubbub.storage.schema import metadata, moment, one_of, partial_index
-from hubbub.storage.types import Json
+from hubbub.storage.types import Json, RawJson
 
 # A container may have a URL too, where it is reached, but it is known by its package.
 _IDENTIFIER = "(remote AND url IS NOT NULL) OR (NOT remote AND package IS NOT NULL)"
@@ -33,6 +33,10 @@ def _tool_columns(server_table: str) -> tuple[SchemaItem, ...]:
         Column("name", Text, Computed("details ->> 'name'", persisted=True), nullable=False),
         Column("details", Json, nullable=False),
         Column("details_embedding", LargeBinary),
+        # Of the details, and of the model and the text that the embedding is made of: what is
+        # the same needs neither to be written nor to be embedded.
+        Column("content_hash", Text),
+        Column("embedding_key", Text),
         moment("last_updated", renewed=True),
         moment("created_at"),
     )
@@ -50,6 +54,13 @@ mcpservers_registry = Table(
     Column("description", Text),
     Column("server_embedding", LargeBinary),
     Column("group", Text, nullable=False, server_default="default"),
+    Column("source", Text, nullable=False, server_default="hand"),
+    # What it is known by in the form in which like ones are alike.
+    Column("match_key", Text),
+    Column("definition", RawJson),
+    # Of all that its source said; null while something of it has still to be worked out.
+    Column("content_hash", Text),
+    Column("embedding_key", Text),
     moment("last_updated", renewed=True),
     moment("created_at"),
     CheckConstraint(_IDENTIFIER, name="identifier"),
@@ -65,6 +76,8 @@ mcpservers_registry = Table(
         unique=True,
     ),
     Index("idx_registry_remote", "remote"),
+    Index("idx_registry_source", "source"),
+    Index("idx_registry_match_key", "match_key"),
 )
 
 mcpservers_workload = Table(
@@ -83,6 +96,11 @@ mcpservers_workload = Table(
     Column("description", Text),
     Column("server_embedding", LargeBinary),
     Column("group", Text, nullable=False, server_default="default"),
+    Column("source", Text, nullable=False, server_default="hand"),
+    # What its source says its status is, and why the hub says `error` where it does.
+    Column("reported_status", Text),
+    Column("fault", Text),
+    Column("content_hash", Text),
     moment("last_updated", renewed=True),
     moment("created_at"),
     CheckConstraint(_IDENTIFIER, name="identifier"),
@@ -96,6 +114,7 @@ mcpservers_workload = Table(
     Index("idx_workload_registry_server_id", "registry_server_id"),
     Index("idx_workload_remote", "remote"),
     Index("idx_workload_status", "status"),
+    Index("idx_workload_source", "source"),
 )
 
 tools_registry = Table(

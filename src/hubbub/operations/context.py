@@ -102,5 +102,9 @@ class Context(_Common):
     """Answers are response envelopes."""
     progress: Callable[[float, float | None, str], None]
 
+    def writing(self, tx: WriteTransaction) -> Writing:
+        """The same call in the transaction that writes what was waited for."""
+        return Writing(caller=self.caller, call_id=self.call_id, now=self.now, tx=tx)
+
 
 Handler = Callable[..., Awaitable[object] | AsyncIterator[object]]

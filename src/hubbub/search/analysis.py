@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 WORD_CHARS_MAX: Final = 64
 """What is longer is no word, and is not kept."""
 _STOP: Final = frozenset(
@@ -19,9 +19,18 @@ def terms(text: str) -> list[str]:
     """The terms of a text, in order: `dev.fs.readFile` gives dev, fs, read, file."""
     return [
         term
-        for word in _WORDS.findall(text)
+        for word in WORDS.findall(text)
         if len(word) <= WORD_CHARS_MAX and (term := _stem(word.lower())) and term not in _STOP
     ]
+
+
+def asked(text: str) -> dict[str, str]:
+    """The terms of a text, each with the word that it stands for: creating is asked as creat."""
+    found: dict[str, str] = {}
+    for word in WORDS.findall(text):
+        for term in terms(word):
+            found.setdefault(term, word)
+    return found
 
 
 @lru_cache(maxsize=50_000)

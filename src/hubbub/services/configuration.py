@@ -27,11 +27,20 @@ def checked(type: str, config: Mapping[str, object]) -> msgspec.Raw:
     Raises:
         Invalid: names the field and what was expected there.
     """
-    references.check(config)
-    encoded = encode(typed(type, config))
+    encoded = encode(check(type, config))
     if len(encoded) > CONFIG_BYTES_MAX:
         raise _invalid("", f"at most {CONFIG_BYTES_MAX} bytes")
     return msgspec.Raw(encoded)
+
+
+def check(type: str, config: object) -> AnyConfig:
+    """See that a config fits its type and holds no secret in clear; the config.
+
+    Raises:
+        Invalid: names the field and what was expected there.
+    """
+    references.check(config)
+    return typed(type, config)
 
 
 def of(client: Client) -> AnyConfig:

@@ -1,4 +1,4 @@
-"""What callers may do with clients and their secrets. No answer holds a secret."""
+"""What callers may do with clients."""
 
 from collections.abc import Set
 from datetime import datetime
@@ -12,31 +12,27 @@ from hubbub.kernel.ids import looks_like_id, new_id
 from hubbub.kernel.limits import PAGE_ITEMS
 from hubbub.kernel.paging import Page, decode_cursor, page_of
 from hubbub.operations.context import Context, Reading, Writing
-from hubbub.operations.inputs import Input, Limit, Moment
-from hubbub.operations.operation import Errors, operation
+from hubbub.operations.inputs import Input, Limit
+from hubbub.operations.operation import operation
 from hubbub.protocol.specs import NAME
 from hubbub.services import access, configuration, store
 from hubbub.services.encryption import Encrypted
 from hubbub.services.events import ClientChanged, ClientRemoved
 from hubbub.services.model import Client
-from hubbub.services.references import SECRET_NAME
+from hubbub.services.secret_operations import (
+    NO_CLIENT,
+    NOT_YOURS,
+    SecretName,
+    SecretValue,
+    check_room,
+)
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 
 CLIENTS_MAX: Final = 10_000
-SECRETS_MAX: Final = 64
 
 ClientName = Annotated[str, msgspec.Meta(pattern=NAME, max_length=64)]
 ClientType = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
-SecretName = Annotated[str, msgspec.Meta(pattern=SECRET_NAME, max_length=128)]
-SecretValue = Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)]
-
-NO_CLIENT: Final[Errors] = {NotFound: "there is no such client, or none that you may see"}
-NOT_YOURS: Final[Errors] = {**NO_CLIENT, AccessDenied: "the client is somebody else's"}
-NO_SECRET: Final[Errors] = {
-    NotFound: "there is no such client that you may see, or no such secret",
-    AccessDenied: "the client is somebody else's",
-}
 
 
 class NewClient(Input, frozen=True, kw_only=True):
@@ -71,27 +67,6 @@ class ClientChange(Input, frozen=True, kw_only=True):
     enabled: bool | None = None
 
 
-class SecretSetting(Input, frozen=True, kw_only=True):
-    client: str
-    """Its id or its name."""
-    key: SecretName
-    value: SecretValue
-    expires_at: Moment | None = None
-
-
-class SecretRef(Input, frozen=True, kw_only=True):
-    client: str
-    """Its id or its name."""
-    key: str
-
-
-class SecretListing(Input, frozen=True, kw_only=True):
-    client: str
-    """Its id or its name."""
-    limit: Limit = PAGE_ITEMS
-    cursor: str | None = None
-
-
 class ClientView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A service that the hub connects to. Its secrets are not shown."""
 
@@ -103,14 +78,6 @@ class ClientView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     owner_id: str
     org_id: str | None
     created_at: datetime
-    updated_at: datetime
-
-
-class SecretView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """That there is a secret. Its value is never shown."""
-
-    key: str
-    expires_at: datetime | None
     updated_at: datetime
 
 
@@ -138,23 +105,23 @@ class ClientOperations:
 
         The config holds secrets by reference only; the secrets themselves are stored encrypted.
         """
-        self._check_name(new.name)
+        check_name(new.name, self._reserved)
         config = configuration.checked(new.type, new.config)
-        _check_room(len(new.secrets))
+        check_room(len(new.secrets))
         id = new_id()
         values = await self._secrets.encrypted(id, new.secrets)
 
         async def work(tx: WriteTransaction) -> Client:
-            writing = _writing(ctx, tx)
-            await _check_new(writing, new)
-            return await _created(writing, id, new, config, values)
+            writing = ctx.writing(tx)
+            await check_new(writing, new)
+            return await created(writing, id, new, config, values)
 
-        return _view(await ctx.database.write(work))
+        return view(await ctx.database.write(work))
 
     @operation(scope="clients:read", errors=NO_CLIENT)
     async def get(self, ctx: Reading, ref: ClientRef) -> ClientView:
         """One client."""
-        return _view(await access.seen(ctx.tx, ctx.caller, ref.client))
+        return view(await access.seen(ctx.tx, ctx.caller, ref.client))
 
     @operation(scope="clients:read")
     async def list(self, ctx: Reading, listing: ClientListing) -> Page[ClientView]:
@@ -169,7 +136,7 @@ class ClientOperations:
             limit=listing.limit + 1,
         )
         page = page_of(found, listing.limit, lambda client: (client.name,))
-        return Page(items=[_view(each) for each in page.items], next_cursor=page.next_cursor)
+        return Page(items=[view(each) for each in page.items], next_cursor=page.next_cursor)
 
     # What is refused for holding a secret in clear must not be kept by the call graph either.
     @operation(scope="clients:write", sensitive=True, errors=NOT_YOURS)
@@ -191,7 +158,7 @@ class ClientOperations:
                 ctx, "client.updated", client=client.id, name=client.name, changed=sorted(values)
             )
             ctx.tx.publish(ClientChanged(client_id=client.id))
-        return _view(await store.get(ctx.tx, client.id))
+        return view(await store.get(ctx.tx, client.id))
 
     @operation(scope="clients:write", errors=NOT_YOURS)
     async def remove(self, ctx: Writing, ref: ClientRef) -> None:
@@ -201,60 +168,21 @@ class ClientOperations:
         await note(ctx, "client.removed", client=client.id, name=client.name)
         ctx.tx.publish(ClientRemoved(client_id=client.id, name=client.name))
 
-    @operation(
-        scope="clients:write",
-        sensitive=True,
-        errors={**NOT_YOURS, Conflict: "the client has too many secrets"},
-    )
-    async def set_secret(self, ctx: Context, setting: SecretSetting) -> SecretView:
-        """Store a secret of a client, in place of any other with this key."""
-        async with ctx.database.reading() as reading:
-            client = await access.changeable(reading, ctx.caller, setting.client)
-        values = await self._secrets.encrypted(client.id, {setting.key: setting.value})
 
-        async def work(tx: WriteTransaction) -> None:
-            # By its id: the name may be another's by now.
-            await access.changeable(tx, ctx.caller, client.id)
-            known = {each.name for each in await store.secrets(tx, client.id)}
-            _check_room(len(known | {setting.key}))
-            await store.put_secret(
-                tx, client.id, setting.key, values[setting.key], setting.expires_at, ctx.now
-            )
-            await _secret_changed(_writing(ctx, tx), client, "client.secretSet", setting.key)
-
-        await ctx.database.write(work)
-        return SecretView(key=setting.key, expires_at=setting.expires_at, updated_at=ctx.now)
-
-    @operation(scope="clients:write", errors=NO_SECRET)
-    async def remove_secret(self, ctx: Writing, ref: SecretRef) -> None:
-        """Forget a secret of a client."""
-        client = await access.changeable(ctx.tx, ctx.caller, ref.client)
-        if not await store.remove_secret(ctx.tx, client.id, ref.key):
-            raise NotFound(f"no secret {ref.key}", client=client.id, secret=ref.key)
-        await _secret_changed(ctx, client, "client.secretRemoved", ref.key)
-
-    @operation(scope="clients:read", errors=NO_CLIENT)
-    async def list_secrets(self, ctx: Reading, listing: SecretListing) -> Page[SecretView]:
-        """Which secrets a client has, by key, and until when they are good."""
-        client = await access.seen(ctx.tx, ctx.caller, listing.client)
-        (after,) = decode_cursor(listing.cursor, 1) if listing.cursor else ("",)
-        # There are few: the page is cut from all of them.
-        secrets = sorted(await store.secrets(ctx.tx, client.id), key=lambda each: each.name)
-        found = [
-            SecretView(key=each.name, expires_at=each.expires_at, updated_at=each.updated_at)
-            for each in secrets
-            if each.name > after
-        ]
-        return page_of(found, listing.limit, lambda each: (each.key,))
-
-    def _check_name(self, name: str) -> None:
-        if name in self._reserved:
-            raise _invalid("name", f"not one of the hub's own: {name}")
-        if looks_like_id(name):
-            raise _invalid("name", "something that does not look like an id")
+def check_name(name: str, reserved: Set[str]) -> None:
+    """See that a client may have this name, which is the namespace of its operations."""
+    if name in reserved:
+        raise _invalid("name", f"not one of the hub's own: {name}")
+    if looks_like_id(name):
+        raise _invalid("name", "something that does not look like an id")
 
 
-async def _check_new(ctx: Writing, new: NewClient) -> None:
+async def check_new(ctx: Writing, new: NewClient) -> None:
+    """See that there may be such a client.
+
+    Raises:
+        Conflict, NotFound, AccessDenied: if not.
+    """
     if await store.by_name(ctx.tx, new.name) is not None:
         raise Conflict("a client has this name", name=new.name)
     if await store.count(ctx.tx) >= CLIENTS_MAX:
@@ -263,9 +191,10 @@ async def _check_new(ctx: Writing, new: NewClient) -> None:
         await access.check_organization(ctx.tx, ctx.caller, new.org_id)
 
 
-async def _created(
+async def created(
     ctx: Writing, id: str, new: NewClient, config: msgspec.Raw, values: dict[str, Encrypted]
 ) -> Client:
+    """The client, as it is from this transaction on."""
     await store.add(
         ctx.tx,
         id=id,
@@ -286,22 +215,8 @@ async def _created(
     return await store.get(ctx.tx, id)
 
 
-async def _secret_changed(ctx: Writing, client: Client, action: str, key: str) -> None:
-    await note(ctx, action, client=client.id, name=client.name, secret=key)
-    ctx.tx.publish(ClientChanged(client_id=client.id))
-
-
-def _writing(ctx: Context, tx: WriteTransaction) -> Writing:
-    """The same call, in the transaction in which what it waited for is written."""
-    return Writing(caller=ctx.caller, call_id=ctx.call_id, now=ctx.now, tx=tx)
-
-
-def _check_room(secrets: int) -> None:
-    if secrets > SECRETS_MAX:
-        raise Conflict("a client has no room for more secrets", maximum=SECRETS_MAX)
-
-
-def _view(client: Client) -> ClientView:
+def view(client: Client) -> ClientView:
+    """A client as it is shown."""
     return ClientView(
         id=client.id,
         name=client.name,

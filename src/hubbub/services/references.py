@@ -30,8 +30,9 @@ _HARMLESS: Final = frozenset(
     {"id", "name", "url", "uri", "endpoint", "file", "path", "dir", "type", "ttl", "prefix"}
 )
 _SHAPES: Final = re.compile(
-    r"(?i:\b(?:bearer|basic|token) +[^\s*]{8})"
-    r"|\b(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|hub_|AKIA)[A-Za-z0-9_-]{16}"
+    r"^(?i:bearer|basic|token) +[A-Za-z0-9._~+/=-]{16,}$"
+    r"|\b(?:sk-|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|AKIA)[A-Za-z0-9_-]{16}"
+    r"|\bhub_[A-Za-z0-9_-]{43}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.eyJ"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
@@ -77,7 +78,7 @@ def check(config: object) -> None:
         hidden = REFERENCE.sub(MARK, text.value)
         if OPENING in hidden:
             raise _invalid(text.path, "${secret:NAME}, with a name of letters, digits and _.-")
-        if _in_clear(text.name, hidden):
+        if in_clear(text.name, hidden):
             raise Invalid(
                 "a config holds secrets by reference only",
                 errors=[{"field": text.path, "expected": HINT}],
@@ -119,10 +120,11 @@ def _options(name: str, values: list[object]) -> Iterator[tuple[str, object]]:
             before = name
 
 
-def _in_clear(name: str, text: str) -> bool:
+def in_clear(name: str, text: str) -> bool:
+    """Whether a text holds a secret. What it refers to is to be replaced by `MARK` before."""
     if not text:
         return False
-    if _secret_name(name) and MARK not in text:
+    if secret_name(name) and MARK not in text:
         return True
     return _SHAPES.search(text) is not None or ("://" in text and _in_url(text))
 
@@ -132,13 +134,14 @@ def _in_url(text: str) -> bool:
         parts = urlsplit(text)
         query = parse_qsl(parts.query)
         return MARK not in (parts.password or MARK) or any(
-            _secret_name(name) and MARK not in value for name, value in query
+            secret_name(name) and MARK not in value for name, value in query
         )
     except ValueError:
         return False  # no URL; where one is needed it is refused for that
 
 
-def _secret_name(name: str) -> bool:
+def secret_name(name: str) -> bool:
+    """Whether what has this name is a secret."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or words[-1] in _HARMLESS:
         return False

@@ -1,10 +1,19 @@
 """One service that the hub dials: how the connection to it stands."""
 
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
 
 import msgspec
 
+from hubbub.calls.router import Router
+from hubbub.kernel.clock import Clock, utc_now
+from hubbub.kernel.events import Bus
+from hubbub.storage.database import Database
 from hubbub.upstreams.logs import Logs
+from hubbub.upstreams.oauth.logins import Logins
+
+CLIENT_PROVIDER: Final = "client"
+"""The type of the provider that a client is."""
 
 Status = Literal["connecting", "connected", "failed", "disabled"]
 
@@ -33,6 +42,17 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tools: int = 0
     skipped: tuple[Left, ...] = ()
     sessions: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """What every upstream needs of the hub."""
+
+    router: Router
+    database: Database
+    bus: Bus
+    logins: Logins
+    clock: Clock = utc_now
 
 
 class Upstream(Protocol):

@@ -18,12 +18,15 @@ SECTIONS: Final[Sections] = {
         "demo": Lazy(at="demo:demo", help="See a hub at work, in a few seconds."),
         "serve": Lazy(at="serve:serve", help="Run a hub."),
         "db": Lazy(at="db:db", help="Migrate, check or back up a hub's database."),
+        "eval": Lazy(at="eval:eval_", help="Measure how well searches find what is right."),
     },
     "Use one": {
         "find": Lazy(at="find:find", help="Find operations by what they do."),
         "call": Lazy(at="call:call", help="Call an operation."),
         "do": Lazy(at="do:do", help="The operations as commands: do account create --email x."),
         "spoke": Lazy(at="spoke:spoke", help="Offer operations to a hub."),
+        "mcp": Lazy(at="mcp:mcp", help="MCP servers behind the hub, and the hub as one."),
+        "openapi": Lazy(at="openapi:openapi", help="HTTP APIs behind the hub."),
     },
     "Look at one": {
         "status": Lazy(at="status:status", help="How the hub is."),

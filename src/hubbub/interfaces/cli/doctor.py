@@ -24,6 +24,7 @@ from hubbub.interfaces.cli.session import Session, current
 from hubbub.interfaces.guard import is_loopback
 from hubbub.interfaces.server import bound
 from hubbub.kernel.errors import HubError, NotFound, Unavailable
+from hubbub.services import keyfile
 from hubbub.settings import Settings, load
 from hubbub.storage.database import dialect_of
 
@@ -82,6 +83,7 @@ def _here(config: Path | None, database: str | None) -> Iterator[Finding]:
     yield from _checked("database", lambda: [_database(settings)])
     if dialect_of(settings.database_url) == "sqlite":
         yield _sqlite()
+    yield from _checked("key file", lambda: [_key_file(settings)])
 
 
 def _checked(check: str, work: Callable[[], list[Finding]]) -> list[Finding]:
@@ -99,6 +101,16 @@ def _database(settings: Settings) -> Finding:
     if not found.ok:
         return Finding(check="database", result="wrong", detail="; ".join(found.faults))
     return _ok("database", f"{found.database} is whole, at {found.revision}, the newest schema")
+
+
+def _key_file(settings: Settings) -> Finding:
+    """Without the keys nobody can read the secrets in the database."""
+    path = settings.key_path
+    if not path.exists():
+        detail = f"none at {path}: a start makes it, with a new key"
+        return Finding(check="key file", result="note", detail=detail)
+    ring = keyfile.read(path)
+    return _ok("key file", f"{path}, for nobody else to read; v{ring.current} is the current key")
 
 
 def _sqlite() -> Finding:

@@ -48,6 +48,11 @@ def document(error: HubError) -> str:
     return json.dumps({"error": body}, default=str, ensure_ascii=False)
 
 
+def plain(error: HubError) -> str:
+    """In one line, without colours."""
+    return "; ".join(line.strip() for line in click.unstyle(text(error)).splitlines())
+
+
 def text(error: HubError) -> str:
     """One line, and one more for each field that does not fit."""
     details = dict(error.details)

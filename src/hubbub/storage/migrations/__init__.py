@@ -6,4 +6,4 @@ anything to do without importing Alembic, which takes most of a second.
 
 from typing import Final
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"

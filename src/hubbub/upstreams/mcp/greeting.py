@@ -57,7 +57,7 @@ async def _discovered(session: Session, config: McpServer, known: Known) -> Gree
     session.wire.greeted(MODERN)
     try:
         with anyio.move_on_after(min(PROBE_S, config.connect_timeout_s / 2)):
-            return _modern(await session.request("server/discover", {}))
+            return _modern(await _asked(session))
     except RpcError as error:
         if error.code == UNSUPPORTED_VERSION:
             _check_common(session.server, error.data)
@@ -67,6 +67,16 @@ async def _discovered(session: Session, config: McpServer, known: Known) -> Gree
             known.era = "legacy"
             raise
     return None
+
+
+async def _asked(session: Session) -> Raw:
+    """What a server discovers, asked once more if it refused what it then says that it supports."""
+    try:
+        return await session.request("server/discover", {})
+    except RpcError as error:
+        if error.code != UNSUPPORTED_VERSION or MODERN not in _supported(error.data):
+            raise
+        return await session.request("server/discover", {})
 
 
 def _modern(raw: Raw) -> Greeting | None:
@@ -80,13 +90,19 @@ def _modern(raw: Raw) -> Greeting | None:
 
 
 def _check_common(server: str, data: object) -> None:
-    supported = data.get("supported") if isinstance(data, dict) else None
-    if isinstance(supported, list) and not set(map(str, supported)) & {MODERN, *HANDSHAKE}:
+    supported = _supported(data)
+    if supported and not set(supported) & {MODERN, *HANDSHAKE}:
         raise Unavailable(
             f"{server} speaks no revision of MCP that the hub speaks",
             server=server,
             supported=supported[:10],
         )
+
+
+def _supported(data: object) -> list[str]:
+    """The revisions that a refusal names; none if it names none."""
+    supported = data.get("supported") if isinstance(data, dict) else None
+    return [str(each) for each in supported] if isinstance(supported, list) else []
 
 
 async def _shaken(session: Session) -> Greeting:

@@ -23,7 +23,6 @@ from hubbub.upstreams.mcp.sessions import Sessions
 from hubbub.upstreams.mcp.subscriptions import Subscriptions
 from hubbub.upstreams.mcp.wire import SessionGone
 
-CLIENT_PROVIDER: Final = "client"
 ROUNDS_MAX: Final = 10
 SOURCE: Final = b'"source":"mcp"'
 INPUT_REQUIRED: Final = "input_required"

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -13,30 +12,27 @@ from anyio.abc import TaskGroup
 from msgspec import Raw
 
 from hubbub.calls.model import Provider
-from hubbub.calls.router import Router
 from hubbub.catalog import store as catalog
 from hubbub.catalog.events import OperationsDefined
 from hubbub.catalog.model import Definition, defined
 from hubbub.catalog.store import Offer
-from hubbub.kernel.clock import Clock, epoch_ms, utc_now
+from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import HubError, TimedOut
-from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import ungrouped
 from hubbub.protocol.mcp import RpcError
 from hubbub.services.model import Client, McpServer
-from hubbub.storage.database import Database
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.backoff import Backoff
 from hubbub.upstreams.logs import Logs
 from hubbub.upstreams.mcp.connecting import connected
 from hubbub.upstreams.mcp.greeting import Known
-from hubbub.upstreams.mcp.link import CLIENT_PROVIDER, McpLink
+from hubbub.upstreams.mcp.link import McpLink
 from hubbub.upstreams.mcp.listing import Listing, listing
 from hubbub.upstreams.mcp.offers import FEATURE_SPECS, features
 from hubbub.upstreams.mcp.session import Greeting, Session
 from hubbub.upstreams.mcp.sessions import Sessions
 from hubbub.upstreams.servers import ResourceUpdated, Server, ServerChanged
-from hubbub.upstreams.upstream import Left, Standing, Status
+from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Left, Standing, Status
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +40,6 @@ SETTLE_S: Final = 0.05
 """Changes come in swarms; after the first, so long is waited for the others."""
 EVERYTHING: Final = frozenset({"tools", "resources", "prompts"})
 UPDATED: Final = "notifications/resources/updated"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Around:
-    """What every upstream needs of the hub."""
-
-    router: Router
-    database: Database
-    bus: Bus
-    clock: Clock = utc_now
 
 
 class McpUpstream:

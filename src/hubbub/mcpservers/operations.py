@@ -1,0 +1,563 @@
+"""What callers may ask of MCP servers: those that can be had, and those that run."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from hubbub.kernel.errors import Busy, Conflict, Invalid, NotFound
+from hubbub.kernel.limits import PAGE_ITEMS
+from hubbub.kernel.paging import Page, decode_cursor, decode_score, page_of
+from hubbub.mcpservers import registry_store, tool_store, workload_store
+from hubbub.mcpservers.finder import Finder, Found
+from hubbub.mcpservers.ingestion import Ingestion, Report
+from hubbub.mcpservers.matching import Identity
+from hubbub.mcpservers.model import (
+    BY_HAND,
+    RegistryServer,
+    Status,
+    StoredTool,
+    Transport,
+    WorkloadWithRegistry,
+)
+from hubbub.mcpservers.polling import Poller, State
+from hubbub.mcpservers.snapshots import (
+    DESCRIPTION_CHARS_MAX,
+    NAME_CHARS_MAX,
+    RegistryEntry,
+    RegistrySnapshot,
+    fit,
+    tools_of,
+)
+from hubbub.mcpservers.texts import text_of
+from hubbub.operations.context import Context, Reading
+from hubbub.operations.inputs import Input, Limit
+from hubbub.operations.operation import Errors, operation
+
+REGISTRY_READ: Final = "registry:read"
+REGISTRY_WRITE: Final = "registry:write"
+WORKLOADS_READ: Final = "workloads:read"
+WORKLOADS_WRITE: Final = "workloads:write"
+
+NO_SERVER: Final[Errors] = {NotFound: "there is no such server"}
+NO_WORKLOAD: Final[Errors] = {NotFound: "there is no such workload"}
+NO_SOURCE: Final[Errors] = {NotFound: "there is no such source"}
+
+TEXT_CHARS_MAX: Final = 2_000
+REMATCHED_MAX: Final = 10_000
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+
+
+class RegistryListing(Input, frozen=True, kw_only=True):
+    group: str | None = None
+    remote: bool | None = None
+    """Only servers that are reached by a URL, or only those made from a package."""
+    source: str | None = None
+    """Only what this source says; `hand` is what was added by `registry.add`."""
+    limit: Limit = PAGE_ITEMS
+    cursor: str | None = None
+
+
+class ServerRef(Input, frozen=True, kw_only=True):
+    id: str
+
+
+class RegistryQuery(Input, frozen=True, kw_only=True):
+    text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
+    groups: tuple[str, ...] = ()
+    """Only servers of these groups; all by default."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100, description="Servers to find.")] = 10
+
+
+class NewServer(Input, frozen=True, kw_only=True):
+    name: Name
+    url: str | None = None
+    """Of a server that is reached by a URL."""
+    package: str | None = None
+    """Of any other: an image, or `npm:` or `pypi:` and a name."""
+    transport: Transport | None = None
+    """By default streamable HTTP for a URL, stdio for a package."""
+    description: Annotated[str, msgspec.Meta(max_length=DESCRIPTION_CHARS_MAX)] | None = None
+    group: Name = "default"
+    tools: tuple[dict[str, object], ...] = ()
+    """As the server itself lists them."""
+
+
+class SourceRef(Input, frozen=True, kw_only=True):
+    source: str
+
+
+class RegistryServerView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A server that can be had."""
+
+    id: str
+    name: str
+    remote: bool
+    url: str | None
+    package: str | None
+    transport: Transport
+    description: str | None
+    group: str
+    source: str
+    last_updated: datetime
+
+
+class ToolView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A tool in one line."""
+
+    name: str
+    description: str
+
+
+class RegistryServerDetails(RegistryServerView, frozen=True, kw_only=True, rename="camel"):
+    """A server that can be had, with all that is known of it."""
+
+    definition: msgspec.Raw | None
+    """In the form of the official registry: packages, remotes, and the settings they need."""
+    tools: list[ToolView]
+    workloads: list[str]
+    """Names of those that are linked to it."""
+
+
+class RegistryHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A server that was found, and why."""
+
+    server: RegistryServerView
+    score: float
+    matched: tuple[str, ...]
+    """The words by which it was found."""
+    tool: str | None
+    """The tool of it that fits best, if it was found by that."""
+
+
+class Hits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What was found."""
+
+    items: list[RegistryHit]
+    note: str | None
+    """Why there is nothing, where there is nothing."""
+
+
+class SourceState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How it goes with a source."""
+
+    name: str
+    every_s: float
+    asked_at: datetime | None
+    answered_at: datetime | None
+    error: str | None
+    """Why it could not be asked the last time."""
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    embedded: int
+    refused: list[str]
+    """What was left out of its last answer, and why."""
+
+
+class RegistryStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    sources: list[SourceState]
+
+
+class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    sources: list[SourceState]
+    statuses: dict[str, int]
+    """How many workloads there are in each status."""
+
+
+class WorkloadListing(Input, frozen=True, kw_only=True):
+    group: str | None = None
+    status: Status | None = None
+    linked: bool | None = None
+    """Only those that are linked to a registry server, or only those that are not."""
+    source: str | None = None
+    limit: Limit = PAGE_ITEMS
+    cursor: str | None = None
+
+
+class WorkloadRef(Input, frozen=True, kw_only=True):
+    id: str
+    """Its id or its name."""
+
+
+class Rematching(Input, frozen=True, kw_only=True):
+    id: str | None = None
+    """The id or the name of one workload; all by default."""
+
+
+class ToolQuery(Input, frozen=True, kw_only=True):
+    text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
+    groups: tuple[str, ...] = ()
+    """Only tools of workloads of these groups; all by default."""
+    limit: Limit = 10
+    cursor: str | None = None
+
+
+class WorkloadView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A server that runs, or did, with what it inherits."""
+
+    id: str
+    workload_name: str
+    name: str
+    remote: bool
+    url: str | None
+    package: str | None
+    transport: Transport
+    status: Status
+    fault: str | None
+    """Why the status is `error`, where its source says otherwise."""
+    registry_server_id: str | None
+    registry_server_name: str | None
+    description: str | None
+    """Of the registry server that it is linked to, else its own."""
+    group: str
+    source: str
+    last_updated: datetime
+
+
+class WorkloadDetails(WorkloadView, frozen=True, kw_only=True, rename="camel"):
+    """A server that runs, with its tools."""
+
+    tools: list[ToolView]
+
+
+class WorkloadToolHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A tool of a server that runs, and why it was found."""
+
+    workload: str
+    """The name of the workload."""
+    server: str
+    """The name under which it is known."""
+    tool: str
+    description: str
+    group: str
+    score: float
+    matched: tuple[str, ...]
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an ingestion did."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    embedded: int
+    refused: list[str]
+
+
+class RegistryOperations:
+    """MCP servers that can be had."""
+
+    namespace = "registry"
+
+    def __init__(self, ingestion: Ingestion, poller: Poller, finder: Finder) -> None:
+        self._ingestion = ingestion
+        self._poller = poller
+        self._finder = finder
+
+    @operation(scope=REGISTRY_READ)
+    async def list(self, ctx: Reading, listing: RegistryListing) -> Page[RegistryServerView]:
+        """MCP servers that can be had, in the order of their names."""
+        name, id = decode_cursor(listing.cursor, 2) if listing.cursor else ("", "")
+        found = await registry_store.page(
+            ctx.tx,
+            group=listing.group,
+            remote=listing.remote,
+            source=listing.source,
+            after=(name, id),
+            limit=listing.limit + 1,
+        )
+        page = page_of(found, listing.limit, lambda each: (each.name, each.id))
+        return Page(items=[_server(each) for each in page.items], next_cursor=page.next_cursor)
+
+    @operation(scope=REGISTRY_READ, errors=NO_SERVER)
+    async def get(self, ctx: Reading, ref: ServerRef) -> RegistryServerDetails:
+        """A server that can be had, with its tools and what is needed to install it."""
+        server = await registry_store.get(ctx.tx, ref.id)
+        tools = await tool_store.of_server(ctx.tx, "registry", server.id)
+        linked = await workload_store.linked_to(ctx.tx, [server.id])
+        return RegistryServerDetails(
+            **msgspec.structs.asdict(_server(server)),
+            definition=server.definition,
+            tools=_tools(tools),
+            workloads=sorted(each.workload_name for each in linked),
+        )
+
+    @operation(scope=REGISTRY_READ, reads=True)
+    async def search(self, ctx: Context, query: RegistryQuery) -> Hits:
+        """The servers that fit a description best, by what they say of themselves and of their
+        tools."""
+        groups = frozenset(query.groups)
+        found = await self._finder.servers(
+            query.text, query.limit, lambda server: not groups or server.group in groups
+        )
+        items = [self._hit(each) for each in found]
+        return Hits(items=items, note=None if items else await self._nothing(ctx))
+
+    @operation(scope=REGISTRY_READ)
+    async def status(self, ctx: Reading) -> RegistryStatus:
+        """Where registry servers come from, and how that goes."""
+        return RegistryStatus(sources=[_state(each) for each in self._poller.states("registry")])
+
+    @operation(scope=REGISTRY_WRITE, errors=NO_SOURCE)
+    async def refresh(self, ctx: Context, ref: SourceRef) -> SourceState:
+        """Ask a source now."""
+        return _state(await self._poller.refresh(ref.source))
+
+    @operation(
+        scope=REGISTRY_WRITE,
+        errors={Conflict: "another server is known by the same URL or package; both are named"},
+    )
+    async def add(self, ctx: Context, new: NewServer) -> RegistryServerView:
+        """Add a server by hand. It stays until it is removed by hand."""
+        identity = _identity(new)
+        tools, refused = tools_of(new.tools)
+        if refused:
+            raise Invalid(refused[0], errors=[{"field": "tools", "expected": refused[0]}])
+        entry = RegistryEntry(
+            name=new.name,
+            identity=identity,
+            transport=new.transport or ("streamable-http" if identity.remote else "stdio"),
+            description=new.description,
+            group=new.group,
+            definition=_definition(new),
+            tools=tools,
+        )
+        fit(entry)
+        async with ctx.database.reading() as tx:
+            there = await registry_store.by_identity(tx, identity)
+        if there is not None:
+            raise registry_store.duplicate(identity, there.name, new.name, id=there.id)
+        await self._ingestion.registry(
+            RegistrySnapshot(source=BY_HAND, servers=(entry,), complete=False, whole=False)
+        )
+        async with ctx.database.reading() as tx:
+            added = await registry_store.by_identity(tx, identity)
+        if added is None:
+            raise Busy("the server was removed as soon as it was there", retryAfterMs=1000)
+        if added.source != BY_HAND:
+            raise registry_store.duplicate(identity, added.name, new.name, id=added.id)
+        return _server(added)
+
+    @operation(
+        scope=REGISTRY_WRITE,
+        errors={**NO_SERVER, Conflict: "a source says so, and would say so again"},
+    )
+    async def remove(self, ctx: Context, ref: ServerRef) -> Changed:
+        """Delete a server that was added by hand. Workloads that are linked to it stand alone."""
+        async with ctx.database.reading() as tx:
+            server = await registry_store.get(tx, ref.id)
+        if server.source != BY_HAND:
+            raise Conflict(f"{server.source} says that it is there", source=server.source)
+        return _changed(await self._ingestion.remove_server(ref.id))
+
+    def _hit(self, found: Found[RegistryServer]) -> RegistryHit:
+        tool = None if found.tool is None else self._finder.tool("registry", found.tool).name
+        return RegistryHit(
+            server=_server(found.server),
+            score=round(found.hit.score, 4),
+            matched=found.hit.matched,
+            tool=tool,
+        )
+
+    async def _nothing(self, ctx: Context) -> str:
+        async with ctx.database.reading() as tx:
+            some = await registry_store.page(tx, limit=1)
+        if some:
+            return "no server fits"
+        states = self._poller.states("registry")
+        failing = [state for state in states if state.error]
+        if failing:
+            return f"no servers are known: {failing[0].name}: {failing[0].error}"
+        return "no servers are known yet" if states else "there is no source of servers"
+
+
+class WorkloadOperations:
+    """MCP servers that run."""
+
+    namespace = "workload"
+
+    def __init__(self, ingestion: Ingestion, poller: Poller, finder: Finder) -> None:
+        self._ingestion = ingestion
+        self._poller = poller
+        self._finder = finder
+
+    @operation(scope=WORKLOADS_READ)
+    async def list(self, ctx: Reading, listing: WorkloadListing) -> Page[WorkloadView]:
+        """MCP servers that run, or did, in the order of their names."""
+        name, id = decode_cursor(listing.cursor, 2) if listing.cursor else ("", "")
+        found = await workload_store.page(
+            ctx.tx,
+            group=listing.group,
+            status=listing.status,
+            linked=listing.linked,
+            source=listing.source,
+            after=(name, id),
+            limit=listing.limit + 1,
+        )
+        page = page_of(found, listing.limit, lambda each: (each.workload_name, each.id))
+        joined = await workload_store.with_registry(ctx.tx, page.items)
+        return Page(items=[_workload(each) for each in joined], next_cursor=page.next_cursor)
+
+    @operation(scope=WORKLOADS_READ, errors=NO_WORKLOAD)
+    async def get(self, ctx: Reading, ref: WorkloadRef) -> WorkloadDetails:
+        """A workload with its tools."""
+        workload = await workload_store.find(ctx.tx, ref.id)
+        (joined,) = await workload_store.with_registry(ctx.tx, [workload])
+        tools = await tool_store.of_server(ctx.tx, "workload", workload.id)
+        return WorkloadDetails(**msgspec.structs.asdict(_workload(joined)), tools=_tools(tools))
+
+    @operation(scope=WORKLOADS_READ, reads=True)
+    async def search(self, ctx: Context, query: ToolQuery) -> Page[WorkloadToolHit]:
+        """The tools of running workloads that fit a description best."""
+        groups = frozenset(query.groups)
+        found = await self._finder.tools(
+            query.text,
+            query.limit + 1,
+            lambda each: not groups or each.workload.group in groups,
+            decode_score(query.cursor) if query.cursor else None,
+        )
+        page = page_of(found, query.limit, lambda each: (repr(each.hit.score), each.hit.id))
+        return Page(items=[self._hit(each) for each in page.items], next_cursor=page.next_cursor)
+
+    @operation(scope=WORKLOADS_READ)
+    async def status(self, ctx: Reading) -> WorkloadStatus:
+        """Where workloads come from, how that goes, and how many there are."""
+        return WorkloadStatus(
+            sources=[_state(each) for each in self._poller.states("workload")],
+            statuses=await workload_store.counts(ctx.tx),
+        )
+
+    @operation(scope=WORKLOADS_WRITE, errors=NO_SOURCE)
+    async def refresh(self, ctx: Context, ref: SourceRef) -> SourceState:
+        """Ask a source now."""
+        return _state(await self._poller.refresh(ref.source))
+
+    @operation(scope=WORKLOADS_WRITE, errors=NO_WORKLOAD)
+    async def rematch(self, ctx: Context, which: Rematching) -> Changed:
+        """Judge again which registry servers workloads are made from. By itself that happens only
+        when one is new, or is known by another URL or package than before."""
+        async with ctx.database.reading() as tx:
+            if which.id is not None:
+                ids = [(await workload_store.find(tx, which.id)).id]
+            else:
+                ids = await workload_store.ids(tx, REMATCHED_MAX)
+        return _changed(await self._ingestion.rematch(ids))
+
+    def _hit(self, found: Found[WorkloadWithRegistry]) -> WorkloadToolHit:
+        tool = self._finder.tool("workload", found.hit.id)
+        return WorkloadToolHit(
+            workload=found.server.workload.workload_name,
+            server=found.server.server_name_for_tools,
+            tool=tool.name,
+            description=text_of(tool.details.get("description")),
+            group=found.server.workload.group,
+            score=round(found.hit.score, 4),
+            matched=found.hit.matched,
+        )
+
+
+def _identity(new: NewServer) -> Identity:
+    if (new.url is None) == (new.package is None):
+        expected = "a url or a package, and not both"
+        raise Invalid(
+            f"the server needs {expected}", errors=[{"field": "url", "expected": expected}]
+        )
+    return Identity(remote=new.url is not None, url=new.url, package=new.package)
+
+
+def _definition(new: NewServer) -> dict[str, object]:
+    server: dict[str, object] = {
+        "name": new.name,
+        "title": new.name,
+        "description": new.description or "",
+        "version": "latest",
+    }
+    if new.url is not None:
+        return {
+            **server,
+            "remotes": [{"type": new.transport or "streamable-http", "url": new.url}],
+        }
+    kind, colon, name = (new.package or "").partition(":")
+    known = bool(colon) and kind in ("npm", "pypi", "nuget")
+    package = {
+        "registryType": kind if known else "oci",
+        "identifier": name if known else new.package,
+        "transport": {"type": new.transport or "stdio"},
+    }
+    return {**server, "packages": [package]}
+
+
+def _server(server: RegistryServer) -> RegistryServerView:
+    return RegistryServerView(
+        id=server.id,
+        name=server.name,
+        remote=server.remote,
+        url=server.url,
+        package=server.package,
+        transport=server.transport,
+        description=server.description,
+        group=server.group,
+        source=server.source,
+        last_updated=server.last_updated,
+    )
+
+
+def _workload(joined: WorkloadWithRegistry) -> WorkloadView:
+    workload = joined.workload
+    return WorkloadView(
+        id=workload.id,
+        workload_name=workload.workload_name,
+        name=workload.name,
+        remote=workload.remote,
+        url=workload.url,
+        package=workload.package,
+        transport=workload.transport,
+        status=workload.status,
+        fault=workload.fault,
+        registry_server_id=workload.registry_server_id,
+        registry_server_name=workload.registry_server_name,
+        description=joined.effective_description,
+        group=workload.group,
+        source=workload.source,
+        last_updated=workload.last_updated,
+    )
+
+
+def _tools(tools: Iterable[StoredTool]) -> list[ToolView]:
+    return [
+        ToolView(name=tool.name, description=text_of(tool.details.get("description")))
+        for tool in tools
+    ]
+
+
+def _state(state: State) -> SourceState:
+    report = state.report
+    return SourceState(
+        name=state.name,
+        every_s=state.every_s,
+        asked_at=state.asked_at,
+        answered_at=state.answered_at,
+        error=state.error,
+        added=report.added,
+        changed=report.changed,
+        removed=report.removed,
+        unchanged=report.unchanged,
+        embedded=report.embedded,
+        refused=report.refused,
+    )
+
+
+def _changed(report: Report) -> Changed:
+    return Changed(
+        added=report.added,
+        changed=report.changed,
+        removed=report.removed,
+        unchanged=report.unchanged,
+        embedded=report.embedded,
+        refused=report.refused,
+    )
