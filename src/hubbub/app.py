@@ -68,6 +68,9 @@ from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.upstream import McpUpstream
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.grants import Grants
+from hubbub.upstreams.oauth.operations import CALLBACK, AuthorizationOperations
 from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
@@ -111,6 +114,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    authorizations: Authorizations
     mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
@@ -169,6 +173,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
             opened(settings) as house,
             listening(house.app, house.sockets, listener) as url,
         ):
+            if is_loopback(settings.host):
+                house.authorizations.redirect_url = f"{url}{CALLBACK}"
             try:
                 yield house, url
             finally:
@@ -215,8 +221,9 @@ async def _built(
     ring = await keyfile.opened(settings.key_path, database)
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
+    authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
     around = Around(router=router, database=database, bus=bus)
-    connections = _connections(around, secrets)
+    connections = _connections(around, secrets, authorizations)
     finder = _finder(settings, database, bus)
     tasks.start_soon(surviving, finder.run)
     operations = _operations(
@@ -225,7 +232,8 @@ async def _built(
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
-        ConnectionOperations(connections, secrets),
+        ConnectionOperations(connections, secrets, authorizations),
+        AuthorizationOperations(authorizations, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
@@ -253,6 +261,7 @@ async def _built(
         router=router,
         graph=graph,
         presence=presence,
+        authorizations=authorizations,
         database=database,
         metrics=metrics,
         operations=operations,
@@ -266,6 +275,7 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        authorizations=authorizations,
         mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
@@ -296,10 +306,10 @@ def _catalog(router: Router, finder: Finder) -> OperationOperations:
     return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
 
 
-def _connections(around: Around, secrets: Secrets) -> Connections:
+def _connections(around: Around, secrets: Secrets, authorizations: Authorizations) -> Connections:
     def mcp_server(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, McpServer)
-        return McpUpstream(client, config, around)
+        return McpUpstream(client, config, around, authorizations.of(client, config))
 
     def http_api(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, HttpApi)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from hubbub import __version__
 from hubbub.calls.recorder import CallGraph
 from hubbub.calls.router import Router
+from hubbub.interfaces.callback import Callback
 from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.errors import error_response
 from hubbub.interfaces.guard import Guard, Guarded
@@ -30,6 +31,8 @@ from hubbub.operations.operation import Operation
 from hubbub.protocol.codec import encode
 from hubbub.spokes.presence import Presence
 from hubbub.storage.database import Database
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.operations import CALLBACK
 
 SWAGGER: Final = Path(__file__).parent / "swagger"
 DOCS: Final = Path(__file__).parent / "docs.html"
@@ -55,6 +58,7 @@ class Parts:
     router: Router
     graph: CallGraph
     presence: Presence
+    authorizations: Authorizations
     database: Database
     metrics: Metrics
     operations: Sequence[Operation]
@@ -71,6 +75,7 @@ def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
             calls,
             *(Route(path, parts.mcp.handle, methods=["GET", "POST", "DELETE"]) for path in PATHS),
             *(Route(f"{METADATA}{path}", parts.mcp.protected_resource) for path in ("", *PATHS)),
+            Route(CALLBACK, Callback(parts.authorizations).arrived),
             Route("/health", pages.health),
             Route("/ready", pages.ready),
             Route("/metrics", pages.metrics),

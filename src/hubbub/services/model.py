@@ -30,6 +30,27 @@ class Config(
     concurrency_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
 
 
+class OAuth(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
+    forbid_unknown_fields=True,
+):  # fmt: skip
+    """What the hub is to say where it asks to be let in. Most servers want nothing of it said."""
+
+    grant: Literal["code", "client-credentials"] = "code"
+    """Whether a person agrees to it, or the hub has credentials of its own."""
+    client_id: str | None = None
+    """Where the hub is registered already; otherwise it registers itself."""
+    client_secret: str | None = None
+    issuer: str | None = None
+    """The authorization server that knows the client's id. It is shown to no other."""
+    scope: str | None = None
+    """What to ask for, instead of what the server proposes."""
+    redirect_url: str | None = None
+    """The hub's own `/oauth/callback`, as the person's browser reaches it."""
+    metadata_url: str | None = None
+    """Where a document says who the hub is, for servers that read one instead of registering it."""
+
+
 class McpServer(Config, frozen=True, kw_only=True):
     """How an MCP server is reached: by a command that is run, or by a URL."""
 
@@ -40,6 +61,7 @@ class McpServer(Config, frozen=True, kw_only=True):
     cwd: str | None = None
     url: str | None = None
     headers: dict[str, str] = {}
+    oauth: OAuth | None = None
     session: Literal["account", "shared"] = "account"
     """Whether each account has a session of its own, or all share one. A server of the newer
     revision has none to share."""

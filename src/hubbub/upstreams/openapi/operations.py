@@ -29,7 +29,7 @@ from hubbub.services.operations import (
     created,
     view,
 )
-from hubbub.services.secret_operations import SecretName, SecretValue, check_room
+from hubbub.services.secret_operations import SecretName, SecretValue, check_keys, check_room
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.openapi import store
@@ -165,6 +165,7 @@ class OpenApiOperations:
         """
         check_name(source.name, self._reserved)
         check_room(len(source.secrets))
+        check_keys(source.secrets)
         found = await _read(source)
         async with ctx.database.reading() as reading:
             known = await services.by_name(reading, source.name)
