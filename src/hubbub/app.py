@@ -56,7 +56,8 @@ from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
-from hubbub.search.choosing import Own, chosen
+from hubbub.search.choosing import chosen
+from hubbub.search.embedding import Embedder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -237,7 +238,7 @@ async def _built(
     embedder = chosen(settings.choice, database, utc_now)
     finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
     tasks.start_soon(surviving, finder.run)
-    ingestion = Ingestion(database, embedder or Own(), utc_now)
+    ingestion = Ingestion(database, partial(_model, embedder), utc_now)
     poller = Poller(ingestion, utc_now, tasks)
     servers = ServerFinder(database, bus)
     poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
@@ -304,6 +305,15 @@ async def _built(
         operations=operations,
         first_key=key,
     )
+
+
+def _model(chosen: Embedder | None) -> Embedder:
+    """What servers and their tools are embedded by. The hub's own stands on numpy, and is loaded
+    when there is something to embed."""
+    if chosen is not None:
+        return chosen
+    own: Embedder = importlib.import_module("hubbub.search.static").built_in()
+    return own
 
 
 def _bounds(settings: Settings) -> Bounds:
