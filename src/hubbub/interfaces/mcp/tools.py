@@ -110,9 +110,7 @@ class Tools:
         ask = Ask(operation_id=entry.id, input=input)
         resumes, shape = not entry.origin.legacy, partial(_direct, modern=asking.modern)
         try:
-            relay = await self._calling.carried(
-                asking, ask, resumes=not entry.origin.legacy, shape=shape
-            )
+            relay = await self._calling.carried(asking, ask, resumes=resumes, shape=shape)
         except HubError as error:
             return results.own(results.failed(error), modern=asking.modern)
         result = shape(relay)
