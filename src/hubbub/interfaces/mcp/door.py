@@ -33,7 +33,7 @@ from hubbub.operations.context import Caller
 from hubbub.profiles.model import DEFAULT
 from hubbub.profiles.shelf import Shelf
 from hubbub.protocol.codec import encode
-from hubbub.protocol.mcp import HANDSHAKE, INVALID_REQUEST, RequestId, RpcError
+from hubbub.protocol.mcp import HANDSHAKE, HEADER_MISMATCH, INVALID_REQUEST, RequestId, RpcError
 from hubbub.upstreams.servers import Servers
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
@@ -113,6 +113,7 @@ class McpDoor:
             return Response(status_code=202)
         try:
             if asked.modern:
+                _check_once(request)
                 rpc.check_modern(asked, request.headers)
         except RpcError as error:
             return _failure(asked.id, error, rpc.HTTP_STATUS[error.code])
@@ -182,8 +183,7 @@ class McpDoor:
         return None if id is None else self.sessions.get(id, caller.account_id, view.path)
 
     def _key_changed(self, changed: KeyChanged) -> None:
-        for session in self.sessions.of_account(changed.account_id):
-            self.sessions.close(session)
+        self.sessions.leave(changed)
         self.listening.leave(changed)
 
 
@@ -198,6 +198,13 @@ def _answered(message: rpc.Message, session: Session | None, request: Request) -
         return _failure(None, RpcError(INVALID_REQUEST, NO_SESSION), 404)
     session.answered(message.id, rpc.answer_of(message))
     return Response(status_code=202)
+
+
+def _check_once(request: Request) -> None:
+    """Who reads the first of two headers and who reads the last must not be told two things."""
+    for name in (rpc.VERSION_HEADER, "mcp-method", "mcp-name"):
+        if len(request.headers.getlist(name)) > 1:
+            raise RpcError(HEADER_MISMATCH, f"the header {name} stands more than once")
 
 
 def _noted(asked: rpc.Request, session: Session | None) -> None:

@@ -35,6 +35,8 @@ SESSION: Final = "mcp-session-id"
 SUBSCRIPTION_KEY: Final = f"{RESERVED}subscriptionId"
 SUBSCRIBED_S: Final = 7 * 24 * 3600
 INSTRUCTIONS_CHARS_MAX: Final = 4000
+GREETING_BYTES_MAX: Final = 16 * 1024
+"""Of a handshake: what it says is remembered."""
 
 _CHANGES: Final = {"listChanged": True}
 CAPABILITIES: Final[dict[str, dict[str, bool]]] = {
@@ -151,14 +153,18 @@ class Methods:
                 return _none(asking)
 
     def _greeted(self, asking: Asking) -> Reply:
+        if len(bytes(asking.request.params)) > GREETING_BYTES_MAX:
+            raise RpcError(INVALID_PARAMS, "nobody has so much to say of themselves")
         said = asking.request.read(_Greeting)
         version = said.protocol_version
-        session = self._sessions.open(
+        session = Session(
             account_id=asking.caller.account_id,
+            key_id=asking.caller.key_id,
             view=asking.view.path,
             version=version if version in HANDSHAKE else HANDSHAKE[-1],
             capabilities=said.capabilities,
         )
+        self._sessions.open(session)
         greeting = {
             "protocolVersion": session.version,
             "capabilities": CAPABILITIES,

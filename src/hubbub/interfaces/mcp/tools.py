@@ -108,9 +108,9 @@ class Tools:
         if asking.modern and entry.headers:
             params.check(entry.headers, input, asking.exchange.request_headers)
         ask = Ask(operation_id=entry.id, input=input)
-        shape = partial(_direct, modern=asking.modern)
+        resumes, shape = not entry.origin.legacy, partial(_direct, modern=asking.modern)
         try:
-            relay = await self._calling.carried(asking, ask, resumes=not entry.legacy, shape=shape)
+            relay = await self._calling.carried(asking, ask, resumes=resumes, shape=shape)
         except HubError as error:
             return results.own(results.failed(error), modern=asking.modern)
         result = shape(relay)
@@ -119,8 +119,8 @@ class Tools:
 
     def _note_task(self, asking: Asking, entry: Entry | None, result: bytes) -> None:
         """A server may have begun a task of its own."""
-        if entry is not None and not entry.legacy and declared(asking.capabilities):
-            self._tasks.note(asking.caller, entry.provider_id, result)
+        if entry is not None and not entry.origin.legacy and declared(asking.capabilities):
+            self._tasks.note(asking.caller, entry.origin.provider_id, result)
 
     async def _meta(self, asking: Asking, call: ToolCall) -> bytes:
         try:
@@ -165,7 +165,7 @@ class Tools:
             provider=provider,
         )
         entry = self._views.table(asking.view).get(id, asking.identity)
-        resumes = entry is not None and not entry.legacy
+        resumes = entry is not None and not entry.origin.legacy
         shape = partial(self._found, asking.caller.account_id, asking.modern)
         result = shape(await self._calling.carried(asking, ask, resumes=resumes, shape=shape))
         self._note_task(asking, entry, result)
