@@ -106,7 +106,6 @@ class ConfiguredSources:
         try:
             await self._add(client)
         except HubError as error:
-            log.warning("source %s: %s", client.name, error.message)
             self._unfit.add(client.id)
             kind: Kind = "registry" if client.type == MCP_REGISTRY else "workload"
             self._poller.unfit(client.name, kind, error.message)
