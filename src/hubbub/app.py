@@ -37,6 +37,7 @@ from hubbub.interfaces.guard import Guard, is_loopback
 from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import McpDoor
 from hubbub.interfaces.metrics import Metrics
+from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.server import bound, listening
 from hubbub.interfaces.web import Parts, web
 from hubbub.interfaces.websocket import WebSocketDoor
@@ -44,13 +45,21 @@ from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import every, surviving, ungrouped
+from hubbub.mcpservers.configured import Configured
+from hubbub.mcpservers.finder import Finder as ServerFinder
+from hubbub.mcpservers.ingestion import Ingestion
+from hubbub.mcpservers.matching import exact, tolerant
+from hubbub.mcpservers.operations import RegistryOperations, WorkloadOperations
+from hubbub.mcpservers.polling import Poller
+from hubbub.mcpservers.vectors import Meaningless
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
-from hubbub.search.choosing import chosen
+from hubbub.search.choosing import Own, chosen
+from hubbub.search.embedding import Embedder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -75,11 +84,13 @@ from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
+from hubbub.upstreams.workloads import EVERY_S, OwnWorkloads, followed, tools_at
 
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
+MEND_EVERY_S: Final = 60.0
 SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
     {"mcp", "system"}
@@ -96,6 +107,8 @@ RESERVED: Final = frozenset(
             ProfileOperations,
             ClientOperations,
             OpenApiOperations,
+            RegistryOperations,
+            WorkloadOperations,
         )
     }
 )
@@ -224,8 +237,18 @@ async def _built(
     authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
     around = Around(router=router, database=database, bus=bus)
     connections = _connections(around, secrets, authorizations)
-    finder = _finder(settings, database, bus)
+    embedder = chosen(settings.choice, database, utc_now)
+    finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
     tasks.start_soon(surviving, finder.run)
+    ingestion = _ingestion(settings, database, embedder)
+    poller = Poller(ingestion, utc_now, tasks)
+    servers = ServerFinder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+    tasks.start_soon(surviving, servers.run)
+    poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
+    sources = Configured(database, bus, secrets, poller, utc_now, tools_at)
+    tasks.start_soon(surviving, sources.run)
+    tasks.start_soon(surviving, followed, bus, poller)
+    tasks.start_soon(every, MEND_EVERY_S, poller.mend)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
         _catalog(router, finder),
@@ -235,6 +258,8 @@ async def _built(
         ConnectionOperations(connections, secrets, authorizations),
         AuthorizationOperations(authorizations, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
+        RegistryOperations(ingestion, poller, servers),
+        WorkloadOperations(ingestion, poller, servers),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -256,6 +281,7 @@ async def _built(
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
+        registry=RegistryDoor(entrance=entrance, database=database),
         mcp=mcp,
         sockets=sockets,
         router=router,
@@ -284,9 +310,10 @@ async def _built(
     )
 
 
-def _finder(settings: Settings, database: Database, bus: Bus) -> Finder:
-    embedder = chosen(settings.choice, database, utc_now)
-    return Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+def _ingestion(settings: Settings, database: Database, chosen: Embedder | None) -> Ingestion:
+    embedder = chosen or (Own() if settings.choice.by_meaning else Meaningless())
+    alike = tolerant if settings.server_matching == "tolerant" else exact
+    return Ingestion(database, embedder, utc_now, alike)
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -102,7 +102,7 @@ async def test_a_secret_that_is_missing_is_told_and_then_set(hub, far):
 
     await until(states, lambda found: found and found[0]["error"])
     assert asked == []
-    await call("client.setSecret", client=made["id"], name="TOKEN", value="t0ken-of-mine")
+    await call("client.setSecret", client=made["id"], key="TOKEN", value="t0ken-of-mine")
     (server,) = await until(lambda: known(call), bool)
     assert (server["name"], set(asked)) == ("io.a/b", {"Bearer t0ken-of-mine"})
 

@@ -10,7 +10,7 @@ from hubbub.kernel.clock import Clock
 from hubbub.kernel.errors import HubError, Invalid, NotFound
 from hubbub.kernel.events import Bus
 from hubbub.mcpservers.catalogues import Catalogue, OfficialRegistry
-from hubbub.mcpservers.kubernetes import Kubernetes
+from hubbub.mcpservers.kubernetes import SELECTOR, Kubernetes
 from hubbub.mcpservers.polling import Kind, Poller
 from hubbub.mcpservers.sources import Lister
 from hubbub.mcpservers.toolhive import ToolHive
@@ -18,22 +18,22 @@ from hubbub.services import store
 from hubbub.services.events import ClientChanged, ClientRemoved
 from hubbub.services.model import (
     MCP_REGISTRY,
-    WORKLOAD_SOURCE,
+    MCP_WORKLOADS,
     Client,
     McpRegistry,
-    WorkloadSource,
+    McpWorkloads,
 )
 from hubbub.services.secrets import Secrets
 from hubbub.storage.database import Database
 
 log = logging.getLogger(__name__)
 
-TYPES: Final = (MCP_REGISTRY, WORKLOAD_SOURCE)
+TYPES: Final = (MCP_REGISTRY, MCP_WORKLOADS)
 UNFIT_RETRY_S: Final = 60.0
 """A secret may have been missing, or have expired; that it is set tells itself."""
 
 
-class ConfiguredSources:
+class Configured:
     """Has the poller ask those sources that clients are configured for, and no others."""
 
     def __init__(
@@ -43,17 +43,17 @@ class ConfiguredSources:
         secrets: Secrets,
         poller: Poller,
         clock: Clock,
-        tools_of: Lister | None = None,
+        lister: Lister | None = None,
     ) -> None:
         """
         Args:
-            tools_of: asks a workload for its tools; without, which it has is not known.
+            lister: asks a workload for its tools; without, which it has is not known.
         """
         self._database = database
         self._secrets = secrets
         self._poller = poller
         self._clock = clock
-        self._tools_of = tools_of
+        self._lister = lister
         self._names: dict[str, str] = {}
         self._unfit: set[str] = set()
         # By client, and the name of one that was removed: one that changes often is read once.
@@ -118,17 +118,21 @@ class ConfiguredSources:
                 registry = OfficialRegistry(
                     client.name, config.location, self._clock, config.headers
                 )
-                self._poller.add_registry(registry, config.poll_s)
+                self._poller.add_registry(registry, config.every_s)
             case McpRegistry():
                 catalogue = Catalogue(client.name, config.location, config.headers)
-                self._poller.add_registry(catalogue, config.poll_s)
-            case WorkloadSource(kind="toolhive"):
-                toolhive = ToolHive(client.name, config.host, config.port, self._tools_of)
-                self._poller.add_workloads(toolhive, config.poll_s)
-            case WorkloadSource():
+                self._poller.add_registry(catalogue, config.every_s)
+            case McpWorkloads(kind="toolhive"):
+                toolhive = ToolHive(client.name, config.host, config.port, self._lister)
+                self._poller.add_workloads(toolhive, config.every_s)
+            case McpWorkloads():
                 cluster = Kubernetes(
-                    client.name, config.selector, config.namespace, config.context, self._tools_of
+                    client.name,
+                    config.selector or SELECTOR,
+                    config.namespace,
+                    config.context,
+                    self._lister,
                 )
-                self._poller.add_workloads(cluster, config.poll_s)
+                self._poller.add_workloads(cluster, config.every_s)
             case _:
                 raise Invalid(f"{client.name} is no source of servers", client=client.id)

@@ -7,7 +7,7 @@ the group and not for the catalogue.
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -77,17 +77,16 @@ class Ingestion:
     def __init__(
         self,
         database: Database,
-        embedder: Callable[[], Embedder],
+        embedder: Embedder,
         clock: Clock,
         alike: Normaliser = exact,
     ) -> None:
         """
         Args:
-            embedder: gives the model, which is not needed before there is something to embed.
             alike: what workloads and registry servers are taken for the same by.
         """
         self._database = database
-        self._make = embedder
+        self._embedder = embedder
         self._clock = clock
         self._alike = alike
 
@@ -131,7 +130,9 @@ class Ingestion:
         said = {each.workload_name: each for each in _fitting(snapshot.workloads, report)}
         async with self._database.reading() as tx:
             known = await workload_store.hashes(tx, snapshot.source)
-        gone = set(known) - set(said) - snapshot.unclear
+        # What a source said of it may be unfit to be kept, but that it is there was said.
+        there = snapshot.unclear | {each.workload_name for each in snapshot.workloads}
+        gone = set(known) - there
         for ids in _parts([known[name][0] for name in sorted(gone)]):
             await self._removing_workloads(ids, report)
         hashes = {name: self._hash(entry.hash) for name, entry in said.items()}
@@ -188,10 +189,6 @@ class Ingestion:
         if workloads:
             await self._in_step(partial(self._missing_of_workloads, workloads, report), report)
         return report
-
-    @cached_property
-    def _embedder(self) -> Embedder:
-        return self._make()
 
     def _hash(self, said: str) -> str:
         """Of what was said, and of the model: another one makes everything anew."""

@@ -9,7 +9,7 @@ from hubbub.mcpservers import registry_store, tool_store, workload_store
 from hubbub.mcpservers.events import ServersRemoved
 from hubbub.mcpservers.matching import Identity, Normaliser
 from hubbub.mcpservers.model import RegistryServer, WorkloadServer
-from hubbub.mcpservers.snapshots import WorkloadEntry
+from hubbub.mcpservers.snapshots import DESCRIPTION_CHARS_MAX, WorkloadEntry
 from hubbub.mcpservers.steps import (
     Judged,
     Recontext,
@@ -82,7 +82,7 @@ class PutWorkload:
     async def _description(self, tx: Transaction) -> str:
         """Its own, which it has also while it is linked, and needs once it is not."""
         if self.entry.description:
-            return self.entry.description
+            return self.entry.description[:DESCRIPTION_CHARS_MAX]
         if self.entry.tools is not None:
             names = [tool.name for tool in self.entry.tools]
         elif self.there is not None:

@@ -12,7 +12,7 @@ from hubbub.services.encryption import Encrypted
 MCP_SERVER: Final = "mcp-server"
 HTTP_API: Final = "http-api"
 MCP_REGISTRY: Final = "mcp-registry"
-WORKLOAD_SOURCE: Final = "workload-source"
+MCP_WORKLOADS: Final = "mcp-workloads"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
@@ -86,35 +86,36 @@ class McpRegistry(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
     forbid_unknown_fields=True,
 ):  # fmt: skip
-    """Who says which MCP servers can be had."""
+    """Where it is told which MCP servers can be had."""
 
-    location: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
-    """The URL of a registry's API, or the URL or the path of a document: one of the official
-    registry, of ToolHive, Docker's catalogue, or an `mcp.json`."""
+    location: str
+    """A URL or a path."""
     form: Literal["api", "document"] = "document"
-    """Whether pages of `/v0.1/servers` are asked for, or a document."""
+    """Whether it answers as the official registry does, page by page, or is one document: of the
+    official registry, of ToolHive, of Docker, or one that MCP clients read."""
     headers: dict[str, str] = {}
-    poll_s: Seconds = 3600.0
+    every_s: Seconds = 86_400.0
+    """How often it is asked."""
 
 
-class WorkloadSource(
+class McpWorkloads(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
     forbid_unknown_fields=True,
 ):  # fmt: skip
-    """Who says which MCP servers run."""
+    """Where it is told which MCP servers run."""
 
     kind: Literal["toolhive", "kubernetes"]
     host: str = "127.0.0.1"
-    """Where ToolHive is."""
+    """Of ToolHive."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
-    """Of ToolHive; by default it is looked for where it usually listens."""
-    selector: str = "mcp.hubbub.dev/server=true"
-    """Of the services in Kubernetes, by their labels."""
+    """Of ToolHive; found among the usual ones by default."""
+    selector: str | None = None
+    """Of Kubernetes: a label selector."""
     namespace: str | None = None
-    """In Kubernetes; by default all."""
+    """Of Kubernetes; all by default."""
     context: str | None = None
-    """Of the Kubernetes configuration; by default the pod's own, or the current one."""
-    poll_s: Seconds = 60.0
+    """Of Kubernetes: of the user's configuration."""
+    every_s: Seconds = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
