@@ -240,6 +240,7 @@ class Ingestion:
     ) -> None:
         async def plan(tx: Transaction) -> Sequence[Step]:
             there = await workload_store.by_names(tx, [each.workload_name for each in entries])
+            registries = await registry_store.by_identities(tx, [each.identity for each in entries])
             count.clear()
             steps: list[Step] = []
             for entry in entries:
@@ -250,7 +251,14 @@ class Ingestion:
                     continue
                 try:
                     step = await put_workload(
-                        tx, source, entry, hashes[name], old, self._alike, self._embedder.id
+                        tx,
+                        source,
+                        entry,
+                        hashes[name],
+                        old,
+                        registries,
+                        self._alike,
+                        self._embedder.id,
                     )
                 except Conflict as error:
                     # One that cannot be told apart is its own affair, and not that of the others.
