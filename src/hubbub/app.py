@@ -45,7 +45,7 @@ from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import every, surviving, ungrouped
-from hubbub.mcpservers.configured import Configured
+from hubbub.mcpservers.configured import ConfiguredSources
 from hubbub.mcpservers.finder import Finder as ServerFinder
 from hubbub.mcpservers.ingestion import Ingestion
 from hubbub.mcpservers.matching import exact, tolerant
@@ -58,7 +58,7 @@ from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
-from hubbub.search.choosing import Own, chosen
+from hubbub.search.choosing import chosen
 from hubbub.search.embedding import Embedder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
@@ -245,7 +245,7 @@ async def _built(
     servers = ServerFinder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
     tasks.start_soon(surviving, servers.run)
     poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
-    sources = Configured(database, bus, secrets, poller, utc_now, tools_at)
+    sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
     tasks.start_soon(surviving, sources.run)
     tasks.start_soon(surviving, followed, bus, poller)
     tasks.start_soon(every, MEND_EVERY_S, poller.mend)
@@ -311,9 +311,20 @@ async def _built(
 
 
 def _ingestion(settings: Settings, database: Database, chosen: Embedder | None) -> Ingestion:
-    embedder = chosen or (Own() if settings.choice.by_meaning else Meaningless())
     alike = tolerant if settings.server_matching == "tolerant" else exact
-    return Ingestion(database, embedder, utc_now, alike)
+    make = partial(_model, chosen, by_meaning=settings.choice.by_meaning)
+    return Ingestion(database, make, utc_now, alike)
+
+
+def _model(chosen: Embedder | None, *, by_meaning: bool) -> Embedder:
+    """What servers and their tools are embedded by. The hub's own stands on numpy, and is loaded
+    when there is something to embed."""
+    if not by_meaning:
+        return Meaningless()
+    if chosen is not None:
+        return chosen
+    own: Embedder = importlib.import_module("hubbub.search.static").built_in()
+    return own
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -10,7 +10,7 @@ from hubbub.kernel.clock import Clock
 from hubbub.kernel.errors import HubError, Invalid, NotFound
 from hubbub.kernel.events import Bus
 from hubbub.mcpservers.catalogues import Catalogue, OfficialRegistry
-from hubbub.mcpservers.kubernetes import SELECTOR, Kubernetes
+from hubbub.mcpservers.kubernetes import Kubernetes
 from hubbub.mcpservers.polling import Kind, Poller
 from hubbub.mcpservers.sources import Lister
 from hubbub.mcpservers.toolhive import ToolHive
@@ -18,22 +18,22 @@ from hubbub.services import store
 from hubbub.services.events import ClientChanged, ClientRemoved
 from hubbub.services.model import (
     MCP_REGISTRY,
-    MCP_WORKLOADS,
+    WORKLOAD_SOURCE,
     Client,
     McpRegistry,
-    McpWorkloads,
+    WorkloadSource,
 )
 from hubbub.services.secrets import Secrets
 from hubbub.storage.database import Database
 
 log = logging.getLogger(__name__)
 
-TYPES: Final = (MCP_REGISTRY, MCP_WORKLOADS)
+TYPES: Final = (MCP_REGISTRY, WORKLOAD_SOURCE)
 UNFIT_RETRY_S: Final = 60.0
 """A secret may have been missing, or have expired; that it is set tells itself."""
 
 
-class Configured:
+class ConfiguredSources:
     """Has the poller ask those sources that clients are configured for, and no others."""
 
     def __init__(
@@ -43,17 +43,17 @@ class Configured:
         secrets: Secrets,
         poller: Poller,
         clock: Clock,
-        lister: Lister | None = None,
+        tools_of: Lister | None = None,
     ) -> None:
         """
         Args:
-            lister: asks a workload for its tools; without, which it has is not known.
+            tools_of: asks a workload for its tools; without, which it has is not known.
         """
         self._database = database
         self._secrets = secrets
         self._poller = poller
         self._clock = clock
-        self._lister = lister
+        self._tools_of = tools_of
         self._names: dict[str, str] = {}
         self._unfit: set[str] = set()
         # By client, and the name of one that was removed: one that changes often is read once.
@@ -106,6 +106,7 @@ class Configured:
         try:
             await self._add(client)
         except HubError as error:
+            log.warning("source %s: %s", client.name, error.message)
             self._unfit.add(client.id)
             kind: Kind = "registry" if client.type == MCP_REGISTRY else "workload"
             self._poller.unfit(client.name, kind, error.message)
@@ -118,21 +119,17 @@ class Configured:
                 registry = OfficialRegistry(
                     client.name, config.location, self._clock, config.headers
                 )
-                self._poller.add_registry(registry, config.every_s)
+                self._poller.add_registry(registry, config.poll_s)
             case McpRegistry():
                 catalogue = Catalogue(client.name, config.location, config.headers)
-                self._poller.add_registry(catalogue, config.every_s)
-            case McpWorkloads(kind="toolhive"):
-                toolhive = ToolHive(client.name, config.host, config.port, self._lister)
-                self._poller.add_workloads(toolhive, config.every_s)
-            case McpWorkloads():
+                self._poller.add_registry(catalogue, config.poll_s)
+            case WorkloadSource(kind="toolhive"):
+                toolhive = ToolHive(client.name, config.host, config.port, self._tools_of)
+                self._poller.add_workloads(toolhive, config.poll_s)
+            case WorkloadSource():
                 cluster = Kubernetes(
-                    client.name,
-                    config.selector or SELECTOR,
-                    config.namespace,
-                    config.context,
-                    self._lister,
+                    client.name, config.selector, config.namespace, config.context, self._tools_of
                 )
-                self._poller.add_workloads(cluster, config.every_s)
+                self._poller.add_workloads(cluster, config.poll_s)
             case _:
                 raise Invalid(f"{client.name} is no source of servers", client=client.id)

@@ -1,6 +1,5 @@
 """From settings to the model that they choose."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -44,18 +43,6 @@ def chosen(choice: Choice, database: Database, now: Clock) -> Embedder | None:
     remembering = import_module("hubbub.search.remembering").Remembering
     remembered: Embedder = remembering(embedder, database, now)
     return remembered
-
-
-class Own:
-    """The hub's own model, loaded when it is first asked: it stands on numpy."""
-
-    id = "hubbub-static-1"
-    dimensions = 256
-
-    async def embed(self, texts: Sequence[str]) -> list[bytes]:
-        """A vector for each text."""
-        embedder: Embedder = import_module("hubbub.search.static").built_in()
-        return await embedder.embed(texts)
 
 
 def made(choice: Choice) -> Embedder | None:

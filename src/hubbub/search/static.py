@@ -11,17 +11,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hubbub.search.choosing import Own
 from hubbub.search.tokens import Tokens
 
 FOLDER: Final = Path(__file__).parent / "model"
+ID: Final = "hubbub-static-1"
 TEXT_CHARS_MAX: Final = 4000
 
 
 class StaticEmbedder:
     """Texts as the sums of their tokens' vectors, of length one."""
 
-    id = Own.id
+    id = ID
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._tokens = Tokens((folder / "tokens.txt").read_text("utf-8").split("\n"))

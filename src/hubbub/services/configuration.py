@@ -13,13 +13,13 @@ from hubbub.services.model import (
     HTTP_API,
     MCP_REGISTRY,
     MCP_SERVER,
-    MCP_WORKLOADS,
+    WORKLOAD_SOURCE,
     Client,
     HttpApi,
     McpRegistry,
     McpServer,
-    McpWorkloads,
     OAuth,
+    WorkloadSource,
 )
 
 CONFIG_BYTES_MAX: Final = 65_536
@@ -27,12 +27,12 @@ KNOWN: Final[Mapping[str, type[msgspec.Struct]]] = {
     MCP_SERVER: McpServer,
     HTTP_API: HttpApi,
     MCP_REGISTRY: McpRegistry,
-    MCP_WORKLOADS: McpWorkloads,
+    WORKLOAD_SOURCE: WorkloadSource,
 }
 
 _CAMEL: Final = dict(zip(OAuth.__struct_fields__, OAuth.__struct_encode_fields__, strict=True))
 
-AnyConfig = McpServer | HttpApi | McpRegistry | McpWorkloads | dict[str, object]
+AnyConfig = McpServer | HttpApi | McpRegistry | WorkloadSource | dict[str, object]
 """Of a type that is not known here it is an object, kept as it is."""
 
 
@@ -86,8 +86,8 @@ def typed(type: str, config: object) -> AnyConfig:
             _check_url(found)
         case HttpApi(base_url=url):
             _check_http("baseUrl", url)
-        case McpRegistry(form="api", location=url):
-            _check_http("location", url)
+        case McpRegistry(form="api", location=location):
+            _check_http("location", location)
     return found
 
 

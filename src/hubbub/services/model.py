@@ -12,7 +12,7 @@ from hubbub.services.encryption import Encrypted
 MCP_SERVER: Final = "mcp-server"
 HTTP_API: Final = "http-api"
 MCP_REGISTRY: Final = "mcp-registry"
-MCP_WORKLOADS: Final = "mcp-workloads"
+WORKLOAD_SOURCE: Final = "workload-source"
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
@@ -86,36 +86,35 @@ class McpRegistry(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
     forbid_unknown_fields=True,
 ):  # fmt: skip
-    """Where it is told which MCP servers can be had."""
+    """Who says which MCP servers can be had."""
 
-    location: str
-    """A URL or a path."""
+    location: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    """The URL of a registry's API, or the URL or the path of a document: one of the official
+    registry, of ToolHive, Docker's catalogue, or an `mcp.json`."""
     form: Literal["api", "document"] = "document"
-    """Whether it answers as the official registry does, page by page, or is one document: of the
-    official registry, of ToolHive, of Docker, or one that MCP clients read."""
+    """Whether pages of `/v0.1/servers` are asked for, or a document."""
     headers: dict[str, str] = {}
-    every_s: Seconds = 86_400.0
-    """How often it is asked."""
+    poll_s: Seconds = 3600.0
 
 
-class McpWorkloads(
+class WorkloadSource(
     msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True,
     forbid_unknown_fields=True,
 ):  # fmt: skip
-    """Where it is told which MCP servers run."""
+    """Who says which MCP servers run."""
 
     kind: Literal["toolhive", "kubernetes"]
     host: str = "127.0.0.1"
-    """Of ToolHive."""
+    """Where ToolHive is."""
     port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
-    """Of ToolHive; found among the usual ones by default."""
-    selector: str | None = None
-    """Of Kubernetes: a label selector."""
+    """Of ToolHive; by default it is looked for where it usually listens."""
+    selector: str = "mcp.hubbub.dev/server=true"
+    """Of the services in Kubernetes, by their labels."""
     namespace: str | None = None
-    """Of Kubernetes; all by default."""
+    """In Kubernetes; by default all."""
     context: str | None = None
-    """Of Kubernetes: of the user's configuration."""
-    every_s: Seconds = 60.0
+    """Of the Kubernetes configuration; by default the pod's own, or the current one."""
+    poll_s: Seconds = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -380,14 +380,14 @@ async def test_the_schema_of_an_answer(responses, schema):
         ({"type": "http", "scheme": "basic"}, {"Authorization": "Basic ${secret:MY_KEY}"}, {}),
         ({"type": "http", "scheme": "DPoP"}, {"Authorization": "DPoP ${secret:MY_KEY}"}, {}),
         ({"type": "oauth2", "flows": {}}, {"Authorization": "Bearer ${secret:MY_KEY}"}, {}),
-        ({"type": "apiKey", "in": "header", "name": "X-K"}, {"X-K": "${secret:MY_KEY}"}, {}),
+        ({"type": "apiKey", "in": "header", "name": "k"}, {"k": "${secret:MY_KEY}"}, {}),
         ({"type": "apiKey", "in": "query", "name": "k"}, {}, {"k": "${secret:MY_KEY}"}),
         ({"type": "apiKey", "in": "cookie", "name": "k"}, {"Cookie": "k=${secret:MY_KEY}"}, {}),
     ],
 )
 async def test_what_an_api_wants_to_be_shown_goes_by_reference(scheme, headers, query):
     text = document(
-        {"/x": {"get": operation("x", parameter("k"), parameter("x-k", "header"))}},
+        {"/x": {"get": operation("x", parameter("k", scheme.get("in", "query")))}},
         components={"securitySchemes": {"myKey": scheme}},
         security=[{}, {"myKey": []}],
     )
@@ -395,8 +395,18 @@ async def test_what_an_api_wants_to_be_shown_goes_by_reference(scheme, headers, 
     assert (found.config.headers, found.config.query) == (headers, query)
     assert [secret.name for secret in found.secrets] == ["MY_KEY"]
     # What the hub shows, callers need not.
-    taken = {"k"} if query else {"x-k"} if "X-K" in headers else set()
-    assert set(found.specs[0].input_schema["properties"]) == {"k", "x-k"} - taken
+    asked = set() if scheme.get("name") == "k" else {"k"}
+    assert set(found.specs[0].input_schema["properties"]) == asked
+
+
+async def test_a_header_that_cannot_be_sent_and_a_path_that_is_lost_are_left_out_and_told():
+    odd = parameter("X Odd\r\n", "header")
+    found = await made(document({"/x": {"get": operation("x", odd)}, "/y": {"$ref": "#/nowhere"}}))
+    assert found.specs == ()
+    assert [warning.partition(":")[0] for warning in found.warnings] == [
+        "/y is left out",
+        "GET /x is left out",
+    ]
 
 
 async def test_a_scheme_of_no_known_kind_is_told():

@@ -81,6 +81,14 @@ async def test_an_api_that_is_gone_is_offered_no_more_until_it_is_back(hub):
         assert (await call("small.echo", id="a"))["path"] == "/echo/a"
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://a b", "http://.invalid/"])
+async def test_an_address_that_leads_nowhere_is_told(hub, url):
+    call = hub.door()
+    config = {"baseUrl": url}
+    await call("openapi.import", name="small", text=text(SMALL), config=config)
+    assert (await standing(call, "failed"))["error"]
+
+
 async def test_after_a_restart_no_document_is_needed(serve):
     async with running(Api().app) as url:
         async with serve() as hub:
@@ -114,6 +122,15 @@ async def test_an_api_may_be_for_some_only(hub):
             await stranger("small.echo", id="a")
         friend = hub.door(key=await hub.key_with("small:use"))
         assert (await friend("small.echo", id="a"))["path"] == "/echo/a"
+        assert await _seen(stranger) == []
+        config = {"baseUrl": url, "access": {"requiredScopes": ["calls:read"]}}
+        await call("client.update", client="small", config=config)
+        assert await until(lambda: _seen(stranger), lambda found: found)
+        assert await _seen(friend) == []
+
+
+async def _seen(call):
+    return (await call("operation.list", namespace="small"))["items"]
 
 
 KEYS = {"key": {"type": "http", "scheme": "bearer"}}

@@ -11,7 +11,7 @@ from hubbub.upstreams.openapi.document import Document, Place
 from hubbub.upstreams.openapi.keywords import binary
 from hubbub.upstreams.openapi.names import Names, field_names
 from hubbub.upstreams.openapi.schemas import Schema, Schemas, Warn, Written
-from hubbub.upstreams.openapi.security import Credentials
+from hubbub.upstreams.openapi.security import Credentials, is_token
 
 BYTES_MAX: Final = 64 * 1024
 BODY: Final = "body"
@@ -113,6 +113,8 @@ class InputReader:
                 location, name = place.fields.get("in"), place.fields.get("name")
                 if not isinstance(name, str) or not name or str(location) not in STYLES:
                     raise Invalid(f"a parameter is in {str(location)[:40]!r}, which is nowhere")
+                if location == "header" and not is_token(name):
+                    raise Invalid(f"no header can be called {name[:40]!r}")
                 key = str(location), name
                 found[key] = place
         order = list(STYLES)

@@ -1,6 +1,6 @@
 """A document as definitions of operations, and what it takes to call them. No I/O."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -49,6 +49,7 @@ async def imported(
     name: str,
     base_url: str | None = None,
     fetch: Fetch | None = None,
+    given: Mapping[str, bytes] | None = None,
 ) -> Imported:
     """The operations that a document describes, in the namespace `name`.
 
@@ -56,11 +57,12 @@ async def imported(
         url: where the document stands; references and servers are read from there.
         base_url: where the API is, if not where the document says.
         fetch: reads what the document refers to elsewhere.
+        given: what of that need not be read, by its URL.
 
     Raises:
         HubError: if it is no document, or too much of one; says why.
     """
-    document = await loaded(text, url, fetch)
+    document = await loaded(text, url, fetch, given)
     # Thousands of schemas take seconds, and others want to be served meanwhile.
     return await anyio.to_thread.run_sync(translated, document, name, base_url)
 
@@ -71,7 +73,8 @@ def translated(document: Document, name: str, base_url: str | None = None) -> Im
     Raises:
         HubError: if it does not say where the API is, or says too much.
     """
-    methods = list(_methods(document))
+    lost: list[str] = []
+    methods = list(_methods(document, lost))
     if len(methods) > REGISTERED_OPERATIONS_MAX:
         raise TooLarge("the document has too many operations", maximum=REGISTERED_OPERATIONS_MAX)
     if base_url is None:
@@ -93,7 +96,7 @@ def translated(document: Document, name: str, base_url: str | None = None) -> Im
             base_url=translation.base_url, headers=credentials.headers, query=credentials.query
         ),
         secrets=tuple(credentials.secrets),
-        warnings=translation.warnings,
+        warnings=(*lost, *translation.warnings)[: WARNINGS_MAX + 1],
     )
 
 
@@ -109,11 +112,15 @@ class _Method:
         return f"{self.endpoint.method.upper()} {self.endpoint.path}"[:LINE_CHARS_MAX]
 
 
-def _methods(document: Document) -> Iterator[_Method]:
+def _methods(document: Document, lost: list[str]) -> Iterator[_Method]:
     for path, place in document.root.each("paths"):
         if not path.startswith("/"):
             continue  # an extension
-        item = document.found(place)
+        try:
+            item = document.found(place)
+        except Invalid as error:
+            lost.append(f"{path[:LINE_CHARS_MAX]} is left out: {_reason(error)}")
+            continue
         for method in METHODS:
             operation = item.at(method)
             if operation.fields:

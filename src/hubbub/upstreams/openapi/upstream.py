@@ -18,6 +18,7 @@ from hubbub.upstreams.backoff import Backoff
 from hubbub.upstreams.logs import Logs
 from hubbub.upstreams.openapi import store
 from hubbub.upstreams.openapi.link import HttpApiLink, offers_of
+from hubbub.upstreams.openapi.servers import fit, origin
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Standing, Status
 
 log = logging.getLogger(__name__)
@@ -98,23 +99,27 @@ class HttpUpstream:
 
     async def _missing(self) -> str | None:
         """What is in the way of a connection, if anything is."""
-        parts = urlsplit(self._api.base_url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if not fit(self._api.base_url):
+            return "its address is no URL that can be called"
+        _, host, port = origin(self._api.base_url)
         try:
             with anyio.fail_after(self._api.connect_timeout_s):
-                stream = await anyio.connect_tcp(parts.hostname or "", port)
+                stream = await anyio.connect_tcp(host, port)
                 await stream.aclose()
         except TimeoutError:
-            return f"{parts.netloc} does not answer"
-        except OSError as error:
-            return f"{parts.netloc} cannot be reached: {error}"
+            return f"{host}:{port} does not answer"
+        except (OSError, UnicodeError) as error:
+            return f"{host}:{port} cannot be reached: {error}"
         return None
 
     async def _offer(self, link: HttpApiLink) -> None:
         now = self._around.clock()
 
         async def work(tx: WriteTransaction) -> list[tuple[Definition, str]]:
-            offers = offers_of(await store.operations_of(tx, self._client), self._client)
+            stored = await store.operations_of(tx, self._client)
+            if any(each.spec.access_control != self._api.access for each in stored):
+                stored = await store.allow(tx, stored, self._api.access, now)
+            offers = offers_of(stored, self._client)
             rows = [
                 Offer(row=each.row, namespace=each.spec.namespace, name=each.spec.name)
                 for each, _ in offers
