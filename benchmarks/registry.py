@@ -292,7 +292,8 @@ async def _searched(world: World) -> dict[str, float]:
         tools=(Tool.of({"name": "unheardOf"}),),
     )
     await world.ingestion.workloads(WorkloadSnapshot(source="stopped", workloads=(stopped,)))
-    heard = len(await world.finder.tools("unheard", 8, lambda each: True))
+    found = await world.finder.tools("unheardOf", 8, lambda each: True)
+    heard = sum(each.server.workload.workload_name == "stopped" for each in found)
     await world.ingestion.workloads(WorkloadSnapshot(source="stopped", workloads=()))
     return {"cpu_ms": cpu_ms, "of_group": of_group / len(queries), "stopped": heard}
 

@@ -49,8 +49,10 @@ from hubbub.kernel.groups import every, surviving, ungrouped
 from hubbub.mcpservers.configured import ConfiguredSources
 from hubbub.mcpservers.finder import Finder as ServerFinder
 from hubbub.mcpservers.ingestion import Ingestion
+from hubbub.mcpservers.matching import exact, tolerant
 from hubbub.mcpservers.operations import RegistryOperations, WorkloadOperations
 from hubbub.mcpservers.polling import Poller
+from hubbub.mcpservers.vectors import Meaningless
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
@@ -240,9 +242,10 @@ async def _built(
     embedder = chosen(settings.choice, database, utc_now)
     finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
     tasks.start_soon(surviving, finder.run)
-    ingestion = Ingestion(database, partial(_model, embedder), utc_now)
+    ingestion = _ingestion(settings, database, embedder)
     poller = Poller(ingestion, utc_now, tasks)
-    servers = ServerFinder(database, bus)
+    servers = ServerFinder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+    tasks.start_soon(surviving, servers.run)
     poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
     sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
     tasks.start_soon(surviving, sources.run)
@@ -308,9 +311,17 @@ async def _built(
     )
 
 
-def _model(chosen: Embedder | None) -> Embedder:
+def _ingestion(settings: Settings, database: Database, chosen: Embedder | None) -> Ingestion:
+    alike = tolerant if settings.server_matching == "tolerant" else exact
+    make = partial(_model, chosen, by_meaning=settings.choice.by_meaning)
+    return Ingestion(database, make, utc_now, alike)
+
+
+def _model(chosen: Embedder | None, *, by_meaning: bool) -> Embedder:
     """What servers and their tools are embedded by. The hub's own stands on numpy, and is loaded
     when there is something to embed."""
+    if not by_meaning:
+        return Meaningless()
     if chosen is not None:
         return chosen
     own: Embedder = importlib.import_module("hubbub.search.static").built_in()

@@ -14,7 +14,7 @@ NOTION = remote("https://mcp.notion.com/mcp")
 
 @pytest.fixture
 def finder(database, bus):
-    return Finder(database, bus)
+    return Finder(database, bus, by_meaning=False)
 
 
 async def tools(finder, text, limit=10, allowed=lambda server: True):
@@ -59,7 +59,7 @@ async def test_an_index_that_is_read_later_is_the_same(ingestion, finder, databa
     await finder.servers("x", 1, lambda server: True)
     await ingestion.workloads(running(workload("gh", GITHUB, tool("merge"), tool("close"))))
     await ingestion.registry(registry(entry("Octo", GITHUB, tool("find"))))
-    later = Finder(database, bus)
+    later = Finder(database, bus, by_meaning=False)
     for text in ("merge", "octo", "github", "search", "find"):
         assert await tools(finder, text) == await tools(later, text)
         assert await servers(finder, text) == await servers(later, text)

@@ -131,7 +131,9 @@ class Ingestion:
         said = {each.workload_name: each for each in _fitting(snapshot.workloads, report)}
         async with self._database.reading() as tx:
             known = await workload_store.hashes(tx, snapshot.source)
-        gone = set(known) - set(said) - snapshot.unclear
+        # What a source said of it may be unfit to be kept, but that it is there was said.
+        there = snapshot.unclear | {each.workload_name for each in snapshot.workloads}
+        gone = set(known) - there
         for ids in _parts([known[name][0] for name in sorted(gone)]):
             await self._removing_workloads(ids, report)
         hashes = {name: self._hash(entry.hash) for name, entry in said.items()}
@@ -243,6 +245,7 @@ class Ingestion:
     ) -> None:
         async def plan(tx: Transaction) -> Sequence[Step]:
             there = await workload_store.by_names(tx, [each.workload_name for each in entries])
+            registries = await registry_store.by_identities(tx, [each.identity for each in entries])
             count.clear()
             steps: list[Step] = []
             for entry in entries:
@@ -253,7 +256,14 @@ class Ingestion:
                     continue
                 try:
                     step = await put_workload(
-                        tx, source, entry, hashes[name], old, self._alike, self._embedder.id
+                        tx,
+                        source,
+                        entry,
+                        hashes[name],
+                        old,
+                        registries,
+                        self._alike,
+                        self._embedder.id,
                     )
                 except Conflict as error:
                     # One that cannot be told apart is its own affair, and not that of the others.
