@@ -197,6 +197,14 @@ def test_each_client_writes_its_servers_in_its_own_way(client, text, config):
             {"URL_PASSWORD": "pw", "API_KEY": "k%2F1"},
         ),
         (
+            '{"url": "https://e.com/${GITHUB_TOKEN}/mcp?api_key=k&t=${DB_PASSWORD}&p=${PLACE}"}',
+            {
+                "url": "https://e.com/${secret:GITHUB_TOKEN}/mcp?api_key=${secret:API_KEY}"
+                "&t=${secret:DB_PASSWORD}&p=here"
+            },
+            {"GITHUB_TOKEN": "ghp-secret", "API_KEY": "k", "DB_PASSWORD": "hush"},
+        ),
+        (
             '{"command": "x", "envFile": "/e/.env", "env": {"MODE": "slow"}}',
             {"command": "x", "env": {"API_KEY": "${secret:API_KEY}", "MODE": "slow"}},
             {"API_KEY": "from-file"},

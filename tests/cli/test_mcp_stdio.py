@@ -213,6 +213,16 @@ async def test_what_is_cancelled_is_not_answered(words, fixture_url, modern):
         assert (await bridge.hear())["id"] == 2
 
 
+@pytest.mark.slow
+async def test_many_requests_at_once_are_all_answered(words, fixture_url):
+    async with pipes(words, fixture_url) as bridge:
+        await bridge.shake_hands()
+        many = range(1, 400)
+        for id in many:
+            await bridge.say({"id": id, "method": "ping"})
+        assert sorted([(await bridge.hear())["id"] for _ in many]) == list(many)
+
+
 async def test_what_is_no_message_is_refused(words, fixture_url):
     async with pipes(words, fixture_url) as bridge:
         for line in (b"{\n", b"[]\n", b'{"jsonrpc":"2.0","id":{},"method":"x"}\n'):

@@ -23,6 +23,7 @@ from hubbub.interfaces.mcp.listening import Listening
 from hubbub.interfaces.mcp.methods import SESSION, Methods
 from hubbub.interfaces.mcp.parking import Parking
 from hubbub.interfaces.mcp.sessions import Session, Sessions
+from hubbub.interfaces.mcp.tasks import Tasks
 from hubbub.interfaces.mcp.tools import Tools
 from hubbub.interfaces.mcp.views import View, Views
 from hubbub.interfaces.streams import EVENTS
@@ -51,14 +52,15 @@ class McpDoor:
         self._shelf = shelf
         views = Views(router.offers, servers)
         self.parking = Parking(entrance)
-        calling = Calling(entrance, self.parking)
+        self.tasks = Tasks(entrance)
+        calling = Calling(entrance, self.parking, self.tasks)
         self.sessions = Sessions(lambda session: self._methods.forgotten(session))
         self.listening = Listening(bus, router.offers, views)
         self._methods = Methods(
             entrance=entrance,
             views=views,
-            tools=Tools(views, router.offers, calling),
-            features=Features(views, calling),
+            tools=Tools(views, router.offers, calling, self.tasks),
+            features=Features(views, calling, self.tasks),
             listening=self.listening,
             sessions=self.sessions,
         )
@@ -87,6 +89,7 @@ class McpDoor:
     def goodbye(self) -> None:
         """The hub leaves: streams end, and calls that wait for somebody to come back."""
         self.parking.clear()
+        self.tasks.clear()
         self.listening.goodbye()
 
     async def protected_resource(self, request: Request) -> Response:
@@ -134,7 +137,7 @@ class McpDoor:
             finally:
                 asking.end()
 
-        return Exchange(work, streams=_takes_events(request))
+        return Exchange(work, request.headers, streams=_takes_events(request))
 
     async def _heard(self, request: Request, caller: Caller) -> Response:
         view = await self._view(request)
@@ -151,7 +154,7 @@ class McpDoor:
             )
             return await self._methods.heard(asking, session)
 
-        return Exchange(work, streams=True)
+        return Exchange(work, request.headers, streams=True)
 
     async def _ended(self, request: Request, caller: Caller) -> Response:
         session = self._session(request, caller, await self._view(request))

@@ -9,7 +9,7 @@ from msgspec import Raw
 from hubbub.calls.model import Ask
 from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.mcp import results, rpc
-from hubbub.interfaces.mcp.asking import Asking, InputRequired
+from hubbub.interfaces.mcp.asking import Asking, NotYet
 from hubbub.interfaces.mcp.exchange import Reply
 from hubbub.interfaces.mcp.features import Features, ResourceRef
 from hubbub.interfaces.mcp.listening import KINDS, Listener, Listening, Updates
@@ -27,6 +27,7 @@ from hubbub.protocol.mcp import (
     METHOD_NOT_FOUND,
     MODERN,
     RESERVED,
+    TASKS,
     RpcError,
 )
 
@@ -95,7 +96,7 @@ class Methods:
             if request.method == "subscriptions/listen" and asking.modern:
                 return await self._listened(asking)
             answer = await self._answer(asking)
-        except InputRequired as needed:
+        except NotYet as needed:
             answer = encode(needed.result)
         except RpcError as error:
             status = rpc.HTTP_STATUS.get(error.code, 200) if asking.modern else 200
@@ -123,6 +124,8 @@ class Methods:
                 return await self._features.prompt(asking)
             case "completion/complete":
                 return await self._features.complete(asking)
+            case "tasks/get" | "tasks/update" | "tasks/cancel" if asking.modern:
+                return await self._features.task(asking)
             case method if asking.modern:
                 return self._discovered(asking) if method == "server/discover" else _none(asking)
             case _:
@@ -169,7 +172,7 @@ class Methods:
         return results.own(
             {
                 "supportedVersions": [MODERN],
-                "capabilities": CAPABILITIES,
+                "capabilities": {**CAPABILITIES, "extensions": {TASKS: {}}},
                 "instructions": self._instructions(asking),
             },
             modern=True,

@@ -15,6 +15,7 @@ from hubbub.operations.access import Identity, allowed
 from hubbub.profiles.model import Profile
 from hubbub.protocol.codec import encode
 from hubbub.protocol.specs import ANYBODY, AccessControl, OperationSpec
+from hubbub.upstreams.mcp.headers import Path, annotated
 from hubbub.upstreams.servers import Server, Servers
 
 CLIENT: Final = "client"
@@ -57,6 +58,10 @@ class Entry:
     """Its name where it comes from."""
     access: frozenset[AccessControl]
     """Of those who offer it; any of them will do."""
+    provider_id: str
+    """Of one of them."""
+    headers: Mapping[Path, str]
+    """Arguments that are repeated in headers."""
     legacy: bool
     """Whether it does not take up again what it broke off to ask."""
     shown: bytes
@@ -65,6 +70,11 @@ class Entry:
     @property
     def id(self) -> str:
         return self.definition.id
+
+    @property
+    def origin(self) -> tuple[object, ...]:
+        """Where it comes from."""
+        return self.server, self.group, self.own, self.access, self.provider_id, self.legacy
 
     def visible(self, identity: Identity | None) -> bool:
         """Whether this caller may call it, and so may know of it."""
@@ -197,15 +207,9 @@ class Views:
                 continue
             entry = _entry(offering, servers)
             known = before.get(definition)
-            if known is not None and _same(known, entry):
+            if known is not None and known.origin == entry.origin:
                 entry = known
             self._entries[definition] = entry
-
-
-def _same(known: Entry, entry: Entry) -> bool:
-    return (known.server, known.group, known.own, known.access, known.legacy) == (
-        entry.server, entry.group, entry.own, entry.access, entry.legacy
-    )  # fmt: skip
 
 
 def _entry(offering: Offering, servers: Mapping[str, Server]) -> Entry:
@@ -218,6 +222,8 @@ def _entry(offering: Offering, servers: Mapping[str, Server]) -> Entry:
         group=NO_GROUP if server is None else server.group,
         own=_own_name(definition.spec, first, offering.providers[first]),
         access=frozenset(provider.access for provider in offering.providers),
+        provider_id=first.id,
+        headers=annotated(definition.spec.input_schema) if server is not None else {},
         legacy=server is None or server.era == "legacy",
         shown=encode(shown(definition.spec))[1:],
     )

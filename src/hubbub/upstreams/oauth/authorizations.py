@@ -50,7 +50,8 @@ class Visiting:
         self.url.set_result(url)
 
     async def back(self) -> Arrival:
-        return await self.arrival
+        with anyio.fail_after(VISIT_S):
+            return await self.arrival
 
     def failed(self, error: HubError) -> None:
         for future in (self.url, self.arrival, self.done):
@@ -125,7 +126,7 @@ class Authorizations:
     async def _accompanied(self, authorization: Authorization, visit: Visiting) -> None:
         error: HubError = ExecutionFailed("the hub failed")
         try:
-            with visit.scope, anyio.fail_after(VISIT_S):
+            with visit.scope:
                 await authorization.authorize(visit)
                 visit.done.set_result(None)
             error = Unavailable("another one was begun")
