@@ -37,6 +37,7 @@ from hubbub.interfaces.guard import Guard, is_loopback
 from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import McpDoor
 from hubbub.interfaces.metrics import Metrics
+from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.server import bound, listening
 from hubbub.interfaces.web import Parts, web
 from hubbub.interfaces.websocket import WebSocketDoor
@@ -44,12 +45,19 @@ from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import every, surviving, ungrouped
+from hubbub.mcpservers.configured import ConfiguredSources
+from hubbub.mcpservers.finder import Finder as ServerFinder
+from hubbub.mcpservers.ingestion import Ingestion
+from hubbub.mcpservers.operations import RegistryOperations, WorkloadOperations
+from hubbub.mcpservers.polling import Poller
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
+from hubbub.search.choosing import chosen
+from hubbub.search.embedding import Embedder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -74,11 +82,13 @@ from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
+from hubbub.upstreams.workloads import EVERY_S, OwnWorkloads, followed, tools_at
 
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
+MEND_EVERY_S: Final = 60.0
 SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
     {"mcp", "system"}
@@ -95,6 +105,8 @@ RESERVED: Final = frozenset(
             ProfileOperations,
             ClientOperations,
             OpenApiOperations,
+            RegistryOperations,
+            WorkloadOperations,
         )
     }
 )
@@ -125,6 +137,7 @@ class House:
         """Take no more calls, tell everybody, and let what is in flight end, for a while."""
         self.router.drain()
         self.sockets.goodbye(retry_after_ms=500)
+        self.mcp.goodbye()
         with anyio.move_on_after(self.settings.drain_s):
             await self.router.quiet()
         self.router.close()
@@ -222,15 +235,28 @@ async def _built(
     authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
     around = Around(router=router, database=database, bus=bus)
     connections = _connections(around, secrets, authorizations)
+    embedder = chosen(settings.choice, database, utc_now)
+    finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+    tasks.start_soon(surviving, finder.run)
+    ingestion = Ingestion(database, partial(_model, embedder), utc_now)
+    poller = Poller(ingestion, utc_now, tasks)
+    servers = ServerFinder(database, bus)
+    poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
+    sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
+    tasks.start_soon(surviving, sources.run)
+    tasks.start_soon(surviving, followed, bus, poller)
+    tasks.start_soon(every, MEND_EVERY_S, poller.mend)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        _catalog(router, Finder(database, bus)),
+        _catalog(router, finder),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
         ConnectionOperations(connections, secrets, authorizations),
         AuthorizationOperations(authorizations, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
+        RegistryOperations(ingestion, poller, servers),
+        WorkloadOperations(ingestion, poller, servers),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -252,6 +278,7 @@ async def _built(
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
+        registry=RegistryDoor(entrance=entrance, database=database),
         mcp=mcp,
         sockets=sockets,
         router=router,
@@ -278,6 +305,15 @@ async def _built(
         operations=operations,
         first_key=key,
     )
+
+
+def _model(chosen: Embedder | None) -> Embedder:
+    """What servers and their tools are embedded by. The hub's own stands on numpy, and is loaded
+    when there is something to embed."""
+    if chosen is not None:
+        return chosen
+    own: Embedder = importlib.import_module("hubbub.search.static").built_in()
+    return own
 
 
 def _bounds(settings: Settings) -> Bounds:

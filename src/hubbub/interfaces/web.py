@@ -24,6 +24,7 @@ from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import METADATA, PATHS, McpDoor
 from hubbub.interfaces.metrics import Metrics, exposition
 from hubbub.interfaces.openapi import document
+from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.errors import AccessDenied, ExecutionFailed, HubError, Invalid, NotFound
 from hubbub.operations.access import allowed
@@ -53,6 +54,7 @@ class Parts:
 
     entrance: Entrance
     http: HttpDoor
+    registry: RegistryDoor
     mcp: McpDoor
     sockets: WebSocketDoor
     router: Router
@@ -76,6 +78,7 @@ def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
             *(Route(path, parts.mcp.handle, methods=["GET", "POST", "DELETE"]) for path in PATHS),
             *(Route(f"{METADATA}{path}", parts.mcp.protected_resource) for path in ("", *PATHS)),
             Route(CALLBACK, Callback(parts.authorizations).arrived),
+            *parts.registry.routes(),
             Route("/health", pages.health),
             Route("/ready", pages.ready),
             Route("/metrics", pages.metrics),

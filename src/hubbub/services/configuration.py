@@ -9,17 +9,30 @@ import msgspec
 from hubbub.kernel.errors import Invalid
 from hubbub.protocol.codec import encode
 from hubbub.services import references
-from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer, OAuth
+from hubbub.services.model import (
+    HTTP_API,
+    MCP_REGISTRY,
+    MCP_SERVER,
+    WORKLOAD_SOURCE,
+    Client,
+    HttpApi,
+    McpRegistry,
+    McpServer,
+    OAuth,
+    WorkloadSource,
+)
 
 CONFIG_BYTES_MAX: Final = 65_536
-KNOWN: Final[Mapping[str, type[McpServer] | type[HttpApi]]] = {
+KNOWN: Final[Mapping[str, type[msgspec.Struct]]] = {
     MCP_SERVER: McpServer,
     HTTP_API: HttpApi,
+    MCP_REGISTRY: McpRegistry,
+    WORKLOAD_SOURCE: WorkloadSource,
 }
 
 _CAMEL: Final = dict(zip(OAuth.__struct_fields__, OAuth.__struct_encode_fields__, strict=True))
 
-AnyConfig = McpServer | HttpApi | dict[str, object]
+AnyConfig = McpServer | HttpApi | McpRegistry | WorkloadSource | dict[str, object]
 """Of a type that is not known here it is an object, kept as it is."""
 
 
@@ -73,6 +86,8 @@ def typed(type: str, config: object) -> AnyConfig:
             _check_url(found)
         case HttpApi(base_url=url):
             _check_http("baseUrl", url)
+        case McpRegistry(form="api", location=location):
+            _check_http("location", location)
     return found
 
 
