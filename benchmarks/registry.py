@@ -78,7 +78,7 @@ class World:
     def __init__(self, database: Database, bus: Bus) -> None:
         self.database = database
         self.embedder = Hashing()
-        self.ingestion = Ingestion(database, self.embedder, utc_now)
+        self.ingestion = Ingestion(database, lambda: self.embedder, utc_now)
         self.finder = Finder(database, bus)
         self.writes = 0
         write = database.write

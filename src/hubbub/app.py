@@ -37,6 +37,7 @@ from hubbub.interfaces.guard import Guard, is_loopback
 from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import McpDoor
 from hubbub.interfaces.metrics import Metrics
+from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.server import bound, listening
 from hubbub.interfaces.web import Parts, web
 from hubbub.interfaces.websocket import WebSocketDoor
@@ -44,12 +45,19 @@ from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import every, surviving, ungrouped
+from hubbub.mcpservers.configured import ConfiguredSources
+from hubbub.mcpservers.finder import Finder as ServerFinder
+from hubbub.mcpservers.ingestion import Ingestion
+from hubbub.mcpservers.operations import RegistryOperations, WorkloadOperations
+from hubbub.mcpservers.polling import Poller
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
+from hubbub.search.choosing import chosen
+from hubbub.search.embedding import Embedder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -67,17 +75,20 @@ from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.upstream import McpUpstream
-from hubbub.upstreams.oauth.logins import Logins
-from hubbub.upstreams.oauth.operations import LoginOperations
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.grants import Grants
+from hubbub.upstreams.oauth.operations import CALLBACK, AuthorizationOperations
 from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
+from hubbub.upstreams.workloads import EVERY_S, OwnWorkloads, followed, tools_at
 
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
+MEND_EVERY_S: Final = 60.0
 SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
     {"mcp", "system"}
@@ -94,6 +105,8 @@ RESERVED: Final = frozenset(
             ProfileOperations,
             ClientOperations,
             OpenApiOperations,
+            RegistryOperations,
+            WorkloadOperations,
         )
     }
 )
@@ -112,6 +125,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    authorizations: Authorizations
     mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
@@ -170,6 +184,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
             opened(settings) as house,
             listening(house.app, house.sockets, listener) as url,
         ):
+            if is_loopback(settings.host):
+                house.authorizations.redirect_url = f"{url}{CALLBACK}"
             try:
                 yield house, url
             finally:
@@ -216,17 +232,31 @@ async def _built(
     ring = await keyfile.opened(settings.key_path, database)
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
-    logins = Logins(database, bus, secrets, utc_now)
-    around = Around(router=router, database=database, bus=bus, logins=logins)
-    connections = _connections(around, secrets)
+    authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
+    around = Around(router=router, database=database, bus=bus)
+    connections = _connections(around, secrets, authorizations)
+    embedder = chosen(settings.choice, database, utc_now)
+    finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+    tasks.start_soon(surviving, finder.run)
+    ingestion = Ingestion(database, partial(_model, embedder), utc_now)
+    poller = Poller(ingestion, utc_now, tasks)
+    servers = ServerFinder(database, bus)
+    poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
+    sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
+    tasks.start_soon(surviving, sources.run)
+    tasks.start_soon(surviving, followed, bus, poller)
+    tasks.start_soon(every, MEND_EVERY_S, poller.mend)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        _catalog(router, Finder(database, bus)),
+        _catalog(router, finder),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
-        *(ConnectionOperations(connections, secrets), LoginOperations(logins)),
+        ConnectionOperations(connections, secrets, authorizations),
+        AuthorizationOperations(authorizations, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
+        RegistryOperations(ingestion, poller, servers),
+        WorkloadOperations(ingestion, poller, servers),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -248,11 +278,13 @@ async def _built(
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
+        registry=RegistryDoor(entrance=entrance, database=database),
         mcp=mcp,
         sockets=sockets,
         router=router,
         graph=graph,
         presence=presence,
+        authorizations=authorizations,
         database=database,
         metrics=metrics,
         operations=operations,
@@ -266,12 +298,22 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        authorizations=authorizations,
         mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
         first_key=key,
     )
+
+
+def _model(chosen: Embedder | None) -> Embedder:
+    """What servers and their tools are embedded by. The hub's own stands on numpy, and is loaded
+    when there is something to embed."""
+    if chosen is not None:
+        return chosen
+    own: Embedder = importlib.import_module("hubbub.search.static").built_in()
+    return own
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -291,17 +333,17 @@ def _catalog(router: Router, finder: Finder) -> OperationOperations:
     return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
 
 
-def _connections(around: Around, secrets: Secrets) -> Connections:
+def _connections(around: Around, secrets: Secrets, authorizations: Authorizations) -> Connections:
     def mcp_server(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, McpServer)
-        return McpUpstream(client, config, around)
+        return McpUpstream(client, config, around, authorizations.of(client, config))
 
     def http_api(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, HttpApi)
         return HttpUpstream(client, config, around)
 
     makers = {MCP_SERVER: mcp_server, HTTP_API: http_api}
-    return Connections(around.database, around.bus, secrets, around.logins, makers)
+    return Connections(around.database, around.bus, secrets, makers)
 
 
 def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:

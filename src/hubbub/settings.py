@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from hubbub.kernel.errors import Invalid
+from hubbub.search.choosing import Choice
 
 PREFIX: Final = "HUBBUB_"
 
@@ -62,10 +63,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long calls in flight may take to end when the hub stops."""
     key_file: str = ""
     """The file with the keys that secrets are encrypted with; beside the database by default."""
+    embedder: str = "built-in"
+    """What compares meanings in a search: `built-in`, which needs nothing; `fastembed`, a model on
+    this machine; the address of an OpenAI-compatible API, as `https://host/v1`; or `none`, and
+    words alone are compared."""
+    embedder_model: str = ""
+    """The name of the model, for all but the built-in one."""
+    embedder_folder: str = ""
+    """The folder of the files of fastembed's model, if they are not in its own cache."""
+    embedder_key_file: str = ""
+    """A file with the key for the address."""
     otlp_endpoint: str = ""
     """Where traces go, such as `http://127.0.0.1:4318/v1/traces`; none by default."""
     log_level: Annotated[str, msgspec.Meta(pattern=LEVELS)] = "warning"
     """`debug`, `info`, `warning`, `error` or `critical`."""
+
+    @property
+    def choice(self) -> Choice:
+        """Of a model to search by."""
+        return Choice(
+            embedder=self.embedder,
+            model=self.embedder_model,
+            folder=self.embedder_folder,
+            key_file=self.embedder_key_file,
+        )
 
     @property
     def database_url(self) -> str:
@@ -120,7 +141,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
         field = name.removeprefix(PREFIX).lower()
         if name.startswith(PREFIX) and field in known:
             found[field] = _listed(value) if field == "hosts" else value
-    for field in ("database", "otlp_endpoint"):
+    for field in ("database", "embedder", "otlp_endpoint"):
         _check_address(field, str(found.get(field, "")))
     return found
 

@@ -14,6 +14,7 @@ from hubbub.orchestration import tables as orchestration
 from hubbub.profiles import tables as profiles
 from hubbub.projects import tables as projects
 from hubbub.roles import tables as roles
+from hubbub.search import tables as search
 from hubbub.services import tables as services
 from hubbub.spokes import tables as spokes
 from hubbub.storage.schema import metadata
@@ -31,6 +32,7 @@ __all__ = [
     "profiles",
     "projects",
     "roles",
+    "search",
     "services",
     "spokes",
     "tasks",

@@ -62,6 +62,36 @@ async def test_a_search_finds_what_came_after_it_was_first_asked(hub, call):
     assert (await call("operation.search", text="violin"))["items"] == []
 
 
+async def test_a_search_finds_by_meaning_and_says_by_what(hub, call):
+    await hub.spoke(
+        "laptop", spec("dev.toys", "erase", description="Delete a picture that nobody needs")
+    )
+    (found,) = (await call("operation.search", text="wipe photographs", limit=1))["items"]
+    assert (found["id"].rpartition(".")[2], found["matched"]) == ("erase", [])
+    assert 0.3 < found["meaning"] <= 1
+
+
+async def test_a_search_that_finds_nothing_says_why(call):
+    page = await call("operation.search", text="zzyzx")
+    assert (page["items"], page["nextCursor"]) == ([], None)
+    assert "nothing that you may call" in page["note"]
+    assert (await call("operation.search", text="make an account"))["note"] is None
+
+
+async def test_keywords_are_looked_for_besides(call):
+    by_text = await call("operation.search", text="zzyzx", keywords="account create", limit=1)
+    assert [hit["id"] for hit in by_text["items"]] == ["account.create"]
+    assert by_text["items"][0]["matched"] == ["account", "create"]
+
+
+async def test_the_hubs_own_model_has_read_what_was_searched(call):
+    await call("operation.search", text="anything")
+    (model,) = (await call("operation.searchState"))["models"]
+    assert model["serving"] is True
+    assert model["embedded"] == model["total"] > 0
+    assert model["problem"] is None
+
+
 async def test_a_schema_is_shown_to_those_who_may_use_it(call, caller_with):
     nobody = await caller_with()
     shown = await call("operation.schema", id="account.create")

@@ -11,6 +11,7 @@ from hubbub.catalog.finder import Finder
 from hubbub.kernel.clock import utc_now
 from hubbub.kernel.events import Bus
 from hubbub.protocol.specs import OperationSpec
+from hubbub.search.model import Asked
 
 
 class Interrupted:
@@ -63,7 +64,8 @@ async def remove(database, row):
 
 
 async def found(finder, text):
-    return [each.stored.spec.id for each in await finder.find(text, 10, lambda stored: True)]
+    findings = await finder.find(Asked(text=text, by="words"), 10, lambda stored: True)
+    return [each.stored.spec.id for each in findings.found]
 
 
 async def test_what_changes_while_the_catalogue_is_read_is_found_as_it_is_now(database, bus):

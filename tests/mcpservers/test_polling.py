@@ -97,13 +97,22 @@ class TestPolling:
     async def test_a_source_that_is_removed_takes_with_it_what_it_said(self, poller, rows):
         poller.add_registry(Registry("file", entry("One", IMAGE)), 60)
         await poller.refresh("file")
-        await poller.remove("file", forget=True)
+        await poller.forget("file")
         assert await rows.registry() == {}
         assert poller.states("registry") == []
         with pytest.raises(NotFound):
             await poller.refresh("file")
 
+    async def test_a_source_that_is_switched_off_leaves_what_it_said(self, poller, rows):
+        poller.add_registry(Registry("file", entry("One", IMAGE)), 60)
+        await poller.refresh("file")
+        poller.remove("file")
+        assert list(await rows.registry()) == ["One"]
+        assert poller.states("registry") == []
+
     async def test_a_name_is_of_one_kind(self, poller):
         poller.add_registry(Registry("file"), 60)
         with pytest.raises(Conflict):
             poller.add_workloads(Workloads("file"), 60)
+        with pytest.raises(Conflict):
+            poller.add_registry(Registry("hand"), 60)

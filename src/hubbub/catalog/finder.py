@@ -1,21 +1,25 @@
-"""Operations found by words, over an index that is kept in step with the catalogue."""
+"""Operations found by what they do, over an index that is kept in step with the catalogue."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from importlib import import_module
+from typing import TYPE_CHECKING, assert_never
 
 from hubbub.catalog import store
 from hubbub.catalog.events import OperationsDefined, OperationsRemoved
 from hubbub.catalog.store import Stored
 from hubbub.kernel.events import Bus
-from hubbub.search.words import Hit, Words
+from hubbub.search.documents import parameters_of
+from hubbub.search.embedding import Embedder
+from hubbub.search.model import Asked, Document, Hit, Progress
 from hubbub.storage.database import Database
 
-PAGE = 1000
+if TYPE_CHECKING:
+    # It stands on numpy, which would make up a tenth of the start of a hub.
+    from hubbub.search.finding import Search
 
-NAME_WEIGHT = 3.0
-PARAMETER_WEIGHT = 0.5
+PAGE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +30,31 @@ class Found:
     hit: Hit
 
 
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Operations, best first, and what stood in the way of finding more."""
+
+    found: list[Found]
+    note: str | None = None
+
+
 class Finder:
     """Reads the catalogue when it is first asked, and follows it from then on."""
 
-    def __init__(self, database: Database, bus: Bus) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        chosen: Embedder | None = None,
+        *,
+        by_meaning: bool = True,
+    ) -> None:
         self._database = database
-        self._words: Words | None = None
+        self._chosen = chosen
+        self._by_meaning = by_meaning
+        self._search: Search | None = None
         self._known: dict[str, Stored] = {}
+        self._ids: dict[str, str] = {}  # of operations, by their rows
         self._loading = asyncio.Lock()
         self._meanwhile: list[OperationsDefined | OperationsRemoved] = []
         bus.listen(OperationsDefined, self._changed)
@@ -40,75 +62,92 @@ class Finder:
 
     async def find(
         self,
-        query: str,
+        asked: Asked,
         limit: int,
         allowed: Callable[[Stored], bool],
         after: tuple[float, str] | None = None,
-    ) -> list[Found]:
+    ) -> Findings:
         """The best operations that the caller may use, from the one after `after` on."""
-        words = await self._index()
-        hits = words.find(query, limit, lambda row: allowed(self._known[row]), after)
-        return [Found(stored=self._known[hit.id], hit=hit) for hit in hits]
+        search = await self._index()
+        answer = await search.find(asked, limit, lambda id: allowed(self._known[id]), after)
+        # While a model was asked, one may have gone.
+        found = [
+            Found(stored=self._known[hit.id], hit=hit)
+            for hit in answer.hits
+            if hit.id in self._known
+        ]
+        return Findings(found=found, note=answer.note)
 
-    async def _index(self) -> Words:
+    async def run(self) -> None:
+        """Have the chosen model, if there is one, read the catalogue and what is new in it."""
+        if self._chosen is not None:
+            await (await self._index()).run()
+
+    async def progress(self) -> list[Progress]:
+        """How far each model is with the catalogue."""
+        return (await self._index()).progress()
+
+    async def _index(self) -> "Search":
         async with self._loading:
-            if self._words is None:
-                self._words = await self._read()
-            return self._words
+            if self._search is None:
+                self._search = await self._read()
+            return self._search
 
-    async def _read(self) -> Words:
-        words = Words()
+    async def _read(self) -> "Search":
+        finding = import_module("hubbub.search.finding")
+        search: Search = finding.Search(self._chosen, by_meaning=self._by_meaning)
         self._known.clear()
+        self._ids.clear()
         self._meanwhile.clear()
         after = ("", "")
         while True:
             async with self._database.reading() as tx:
                 found = await store.page(tx, namespace=None, after=after, limit=PAGE)
             for stored in found:
-                self._put(words, stored)
+                self._put(search, stored)
             if len(found) < PAGE:
                 break
             after = (found[-1].spec.namespace, found[-1].spec.name)
         # What changed meanwhile may have been read before as it was.
         for event in self._meanwhile:
-            self._follow(words, event)
-        return words
+            self._follow(search, event)
+        return search
 
     def _changed(self, event: OperationsDefined | OperationsRemoved) -> None:
-        if self._words is not None:
-            self._follow(self._words, event)
+        if self._search is not None:
+            self._follow(self._search, event)
         elif self._loading.locked():
             self._meanwhile.append(event)
 
-    def _follow(self, words: Words, event: OperationsDefined | OperationsRemoved) -> None:
+    def _follow(self, search: "Search", event: OperationsDefined | OperationsRemoved) -> None:
         match event:
             case OperationsDefined(operations=operations):
                 for stored in operations:
-                    self._put(words, stored)
+                    self._put(search, stored)
             case OperationsRemoved(rows=rows):
                 for row in rows:
-                    self._known.pop(row, None)
-                    words.remove(row)
+                    id = self._ids.pop(row, None)
+                    if id is not None and self._known[id].row == row:
+                        del self._known[id]
+                        search.remove(id)
             case _:
                 assert_never(event)
 
-    def _put(self, words: Words, stored: Stored) -> None:
-        self._known[stored.row] = stored
-        words.put(stored.row, fields_of(stored))
+    def _put(self, search: "Search", stored: Stored) -> None:
+        self._ids[stored.row] = stored.spec.id
+        self._known[stored.spec.id] = stored
+        search.put(document(stored))
 
 
-def fields_of(stored: Stored) -> list[tuple[str, float]]:
-    """What of a definition is indexed, and how much each part counts."""
+def document(stored: Stored) -> Document:
+    """A definition as it is looked for. Its id, not its row, so that all databases rank alike."""
     spec = stored.spec
-    fields = [
-        (spec.id, NAME_WEIGHT),
-        (spec.title or "", NAME_WEIGHT),
-        (spec.description, 1.0),
-        (" ".join(spec.tags), 1.0),
-    ]
-    properties = spec.input_schema.get("properties") if isinstance(spec.input_schema, dict) else {}
-    if isinstance(properties, dict):
-        for name, schema in properties.items():
-            told = schema.get("description", "") if isinstance(schema, dict) else ""
-            fields.append((f"{name} {told}", PARAMETER_WEIGHT))
-    return fields
+    return Document(
+        id=spec.id,
+        name=spec.name,
+        server=spec.namespace,
+        title=spec.title or "",
+        description=spec.description,
+        tags=tuple(spec.tags),
+        parameters=parameters_of(spec.input_schema),
+    )

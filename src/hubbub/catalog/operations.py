@@ -20,6 +20,7 @@ from hubbub.operations.inputs import Input, Limit
 from hubbub.operations.operation import operation
 from hubbub.protocol.signatures import OperationType
 from hubbub.protocol.specs import OperationSpec
+from hubbub.search.model import Asked
 
 GRAPH_OPERATIONS_MAX = 200
 TEXT_CHARS_MAX = 2000
@@ -45,18 +46,51 @@ class OperationSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
 class Query(Input, frozen=True, kw_only=True):
     text: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
+    """What is wanted. One that names several things is looked for as a whole and part by part."""
+    keywords: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)] = ""
+    """More words that should stand in what is found."""
     limit: Limit = 10
     cursor: str | None = None
 
 
 class OperationHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A found operation, its rank among the others, and by which words it was found."""
+    """A found operation, its rank among the others, and why it was found."""
 
     id: str
     type: OperationType
     description: str
     score: float
+    """From 0 to 1; it compares the hits of one query."""
     matched: tuple[str, ...]
+    """The words of the query that its definition has."""
+    meaning: float | None
+    """How near in meaning it is to the query, up to 1; null where words alone were compared."""
+
+
+class OperationHits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One page of what was found. `nextCursor` is null on the last one."""
+
+    items: list[OperationHit]
+    next_cursor: str | None = None
+    note: str | None = None
+    """Why there is nothing, or less than there could be."""
+
+
+class ModelProgress(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How far a model is with the catalogue."""
+
+    model: str
+    embedded: int
+    total: int
+    serving: bool
+    """Whether it is searched by now."""
+    problem: str | None
+    """Why it gets no further."""
+
+
+class SearchState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    models: list[ModelProgress]
+    """The one that is preferred first; none where words alone are compared."""
 
 
 class OperationRef(Input, frozen=True, kw_only=True):
@@ -126,16 +160,39 @@ class OperationOperations:
         )
 
     @operation(reads=True)
-    async def search(self, ctx: Context, query: Query) -> Page[OperationHit]:
+    async def search(self, ctx: Context, query: Query) -> OperationHits:
         """The operations that fit a description best, among those that you may call."""
-        found = await self._finder.find(
-            query.text,
+        findings = await self._finder.find(
+            Asked(text=query.text, keywords=query.keywords),
             query.limit + 1,
             lambda stored: visible(stored, ctx.caller),
             decode_score(query.cursor) if query.cursor else None,
         )
-        page = page_of(found, query.limit, lambda each: (repr(each.hit.score), each.hit.id))
-        return Page(items=[_hit(each) for each in page.items], next_cursor=page.next_cursor)
+        page = page_of(
+            findings.found, query.limit, lambda each: (repr(each.hit.score), each.hit.id)
+        )
+        note = findings.note
+        if note is None and not page.items and query.cursor is None:
+            note = "nothing that you may call has these words, or means something like them"
+        return OperationHits(
+            items=[_hit(each) for each in page.items], next_cursor=page.next_cursor, note=note
+        )
+
+    @operation(reads=True)
+    async def search_state(self, ctx: Context) -> SearchState:
+        """Which models `operation.search` compares meanings by, and how far each is."""
+        return SearchState(
+            models=[
+                ModelProgress(
+                    model=each.model,
+                    embedded=each.embedded,
+                    total=each.total,
+                    serving=each.serving,
+                    problem=each.problem,
+                )
+                for each in await self._finder.progress()
+            ]
+        )
 
     @operation()
     async def schema(self, ctx: Reading, ref: OperationRef) -> OperationSpec:
@@ -211,6 +268,7 @@ def _hit(found: Found) -> OperationHit:
         description=found.stored.spec.description,
         score=round(found.hit.score, 4),
         matched=found.hit.matched,
+        meaning=None if found.hit.meaning is None else round(found.hit.meaning, 4),
     )
 
 

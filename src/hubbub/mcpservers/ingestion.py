@@ -7,7 +7,7 @@ the group and not for the catalogue.
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -77,12 +77,17 @@ class Ingestion:
     def __init__(
         self,
         database: Database,
-        embedder: Embedder,
+        embedder: Callable[[], Embedder],
         clock: Clock,
         alike: Normaliser = exact,
     ) -> None:
+        """
+        Args:
+            embedder: gives the model, which is not needed before there is something to embed.
+            alike: what workloads and registry servers are taken for the same by.
+        """
         self._database = database
-        self._embedder = embedder
+        self._make = embedder
         self._clock = clock
         self._alike = alike
 
@@ -183,6 +188,10 @@ class Ingestion:
         if workloads:
             await self._in_step(partial(self._missing_of_workloads, workloads, report), report)
         return report
+
+    @cached_property
+    def _embedder(self) -> Embedder:
+        return self._make()
 
     def _hash(self, said: str) -> str:
         """Of what was said, and of the model: another one makes everything anew."""

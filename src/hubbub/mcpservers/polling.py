@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,8 +13,9 @@ import anyio
 from anyio.abc import TaskGroup
 
 from hubbub.kernel.clock import Clock
-from hubbub.kernel.errors import Conflict, HubError, NotFound
+from hubbub.kernel.errors import Conflict, HubError, Invalid, NotFound
 from hubbub.mcpservers.ingestion import Ingestion, Report
+from hubbub.mcpservers.model import BY_HAND
 from hubbub.mcpservers.snapshots import RegistrySnapshot, WorkloadSnapshot
 from hubbub.mcpservers.sources import RegistrySource, WorkloadSource
 
@@ -27,6 +29,7 @@ PAUSE_S: Final = 5.0
 REGISTRIES_FIRST_S: Final = 30.0
 """How long workloads wait at the start for what they could be linked to."""
 SOURCES_MAX: Final = 200
+UNFIT_S: Final = 3600.0
 
 
 @dataclass
@@ -80,19 +83,27 @@ class Poller:
         """Ask for workloads from now on, in place of the source of this name if there is one."""
         self._add(partial(self._workloads, source), source.name, "workload", every_s)
 
-    async def remove(self, name: str, *, forget: bool) -> None:
-        """Ask a source no more.
+    def unfit(self, name: str, kind: Kind, why: str) -> None:
+        """Ask a source no more, which cannot be asked as it is configured, and say so."""
 
-        Args:
-            forget: delete what it said.
-        """
+        async def ask() -> Report | None:
+            raise Invalid(why, source=name)
+
+        self._add(ask, name, kind, UNFIT_S)
+
+    def remove(self, name: str) -> None:
+        """Ask a source no more. What it said stays."""
         polled = self._polled.pop(name, None)
-        if polled is None:
-            return
-        polled.scope.cancel()
-        if forget:
-            async with polled.turn:
-                await self._forget(name, polled.state.kind)
+        if polled is not None:
+            polled.scope.cancel()
+
+    async def forget(self, name: str) -> None:
+        """Ask a source no more, and delete what it said."""
+        polled = self._polled.get(name)
+        self.remove(name)
+        async with polled.turn if polled is not None else nullcontext():
+            await self._ingestion.registry(RegistrySnapshot(source=name, servers=()))
+            await self._ingestion.workloads(WorkloadSnapshot(source=name, workloads=()))
 
     async def refresh(self, name: str) -> State:
         """Ask a source now.
@@ -119,6 +130,8 @@ class Poller:
     def _add(
         self, ask: Callable[[], Awaitable[Report | None]], name: str, kind: Kind, every_s: float
     ) -> None:
+        if name == BY_HAND:
+            raise Conflict(f"{name} is what was added by hand", source=name)
         before = self._polled.get(name)
         if before is not None:
             if before.state.kind != kind:
@@ -189,9 +202,3 @@ class Poller:
         if state.error != why:
             log.warning("source %s: %s", state.name, why)
         state.error, state.failures = why, state.failures + 1
-
-    async def _forget(self, name: str, kind: Kind) -> None:
-        if kind == "registry":
-            await self._ingestion.registry(RegistrySnapshot(source=name, servers=()))
-        else:
-            await self._ingestion.workloads(WorkloadSnapshot(source=name, workloads=()))

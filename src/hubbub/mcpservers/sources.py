@@ -9,12 +9,13 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from hubbub.kernel.errors import Invalid, TimedOut, TooLarge, Unavailable
+from hubbub.kernel.errors import HubError, Invalid, TimedOut, TooLarge, Unavailable
 from hubbub.mcpservers.model import Transport
-from hubbub.mcpservers.snapshots import RegistrySnapshot, WorkloadSnapshot
+from hubbub.mcpservers.snapshots import RegistrySnapshot, Tool, WorkloadSnapshot, tools_of
 
 DOCUMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 ANSWER_S: Final = 60.0
+TOOLS_S: Final = 20.0
 CHUNK: Final = 256 * 1024
 YAML_NODES_MAX: Final = 2_000_000
 
@@ -59,6 +60,27 @@ class Reached:
 
 Lister = Callable[[Reached], Awaitable[Sequence[object]]]
 """Asks a server for its tools, all pages of them."""
+
+
+async def listed(
+    lister: Lister | None, reached: Reached | None, refused: list[str]
+) -> tuple[Tool, ...] | None:
+    """The tools of a server that runs; None if they cannot be told now, and then `refused` says
+    why."""
+    if lister is None or reached is None:
+        return None
+    try:
+        async with asyncio.timeout(TOOLS_S):
+            said = await lister(reached)
+    except TimeoutError:
+        refused.append(f"{reached.name}: no tools in time")
+        return None
+    except HubError as error:
+        refused.append(f"{reached.name}: {error.message}")
+        return None
+    tools, unfit = tools_of(said)
+    refused.extend(f"{reached.name}: {why}" for why in unfit)
+    return tools
 
 
 @dataclass(frozen=True, kw_only=True)

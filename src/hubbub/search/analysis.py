@@ -4,13 +4,16 @@ import re
 from functools import lru_cache
 from typing import Final
 
-_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
+WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_a-zA-Z]+")
 WORD_CHARS_MAX: Final = 64
 """What is longer is no word, and is not kept."""
 _STOP: Final = frozenset(
     """
-    a an and are as at be by for from has have how i in into is it its me my of on or please so
-    that the their then this to was we what which will with you your
+    a about all also am an and any are as at be been but by can could did do does for from had has
+    have he her here his how i if in into is it its just may me might more most my no not of on or
+    our out over please she should so some such than that the their them then there these they
+    this those to too us very was we were what when where which who whom why will with would you
+    your
     """.split()  # noqa: SIM905  # a list of words reads best as words
 )
 
@@ -19,9 +22,18 @@ def terms(text: str) -> list[str]:
     """The terms of a text, in order: `dev.fs.readFile` gives dev, fs, read, file."""
     return [
         term
-        for word in _WORDS.findall(text)
+        for word in WORDS.findall(text)
         if len(word) <= WORD_CHARS_MAX and (term := _stem(word.lower())) and term not in _STOP
     ]
+
+
+def asked(text: str) -> dict[str, str]:
+    """The terms of a text, each with the word that it stands for: creating is asked as creat."""
+    found: dict[str, str] = {}
+    for word in WORDS.findall(text):
+        for term in terms(word):
+            found.setdefault(term, word)
+    return found
 
 
 @lru_cache(maxsize=50_000)

@@ -1,99 +1,94 @@
-"""Ranking by words: BM25 over an index in memory."""
+"""How well documents fit by words: BM25 over postings in memory."""
 
-import heapq
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hubbub.search.analysis import terms
 
-SATURATION: Final = 1.2
+SATURATION: Final = 2.0
 LENGTH_WEIGHT: Final = 0.6
 
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """A document that was found, and by which of the terms asked for."""
-
-    id: str
-    score: float
-    matched: tuple[str, ...]
+Posting = tuple[NDArray[np.int32], NDArray[np.float32]]
 
 
 class Words:
-    """An index from terms to documents, changed one document at a time."""
+    """An index from terms to the slots of documents, changed one document at a time."""
 
     def __init__(self) -> None:
-        self._postings: dict[str, dict[str, float]] = {}
-        self._terms: dict[str, tuple[str, ...]] = {}
-        self._lengths: dict[str, float] = {}
+        self._postings: dict[str, dict[int, float]] = {}
+        self._arrays: dict[str, Posting] = {}  # of those postings that were asked for as they are
+        self._terms: dict[int, tuple[str, ...]] = {}
+        self._lengths = np.zeros(0, np.float32)
         self._total = 0.0
 
-    def __len__(self) -> int:
-        return len(self._lengths)
-
-    def put(self, id: str, fields: Iterable[tuple[str, float]]) -> None:
+    def put(self, slot: int, fields: Iterable[tuple[str, float]]) -> None:
         """Index a document anew. Each field is a text and how much a term in it counts."""
-        self.remove(id)
+        self.remove(slot)
         counts: Counter[str] = Counter()
         for text, weight in fields:
             for term in terms(text):
                 counts[term] += weight  # type: ignore[assignment]  # a Counter may hold floats
         for term, count in counts.items():
-            self._postings.setdefault(term, {})[id] = count
-        length = float(sum(counts.values()))
-        self._terms[id] = tuple(counts)
-        self._lengths[id] = length
-        self._total += length
+            self._postings.setdefault(term, {})[slot] = count
+            self._arrays.pop(term, None)
+        self._terms[slot] = tuple(counts)
+        self._grow(slot)
+        self._lengths[slot] = sum(counts.values())
+        self._total += float(self._lengths[slot])
 
-    def remove(self, id: str) -> None:
+    def remove(self, slot: int) -> None:
         """Forget a document. One that is not there is not missed."""
-        for term in self._terms.pop(id, ()):
+        known = self._terms.pop(slot, None)
+        if known is None:
+            return
+        for term in known:
             documents = self._postings[term]
-            del documents[id]
+            del documents[slot]
+            self._arrays.pop(term, None)
             if not documents:
                 del self._postings[term]
-        self._total -= self._lengths.pop(id, 0.0)
+        self._total -= float(self._lengths[slot])
+        self._lengths[slot] = 0.0
 
-    def find(
-        self,
-        query: str,
-        limit: int,
-        allowed: Callable[[str], bool],
-        after: tuple[float, str] | None = None,
-    ) -> list[Hit]:
-        """The best documents that are allowed, best first; equal ones by id.
+    def scores(self, query: Iterable[str], slots: int) -> NDArray[np.float32]:
+        """What each of the first `slots` slots scores for these terms; 0 where none is in it."""
+        scores = np.zeros(slots, np.float32)
+        mean = self._total / len(self._terms) if self._total > 0 else 1.0
+        # In an order of their own, so that the same query gives the same sums everywhere.
+        for term in sorted(set(query)):
+            if term in self._postings:
+                documents, counts = self._posting(term)
+                norm = SATURATION * (
+                    1 - LENGTH_WEIGHT + LENGTH_WEIGHT / mean * self._lengths[documents]
+                )
+                weight = self._rarity(len(documents)) * (SATURATION + 1)
+                scores[documents] += weight * counts / (counts + norm)
+        return scores
 
-        Args:
-            after: the score and the id of the last one that is known already.
-        """
-        asked = {term: self._postings.get(term, {}) for term in terms(query)}
-        scores: dict[str, float] = {}
-        for documents in asked.values():
-            self._add(scores, documents)
-        ranked = [(-score, id) for id, score in scores.items()]
-        if after is not None:
-            known = (-after[0], after[1])
-            ranked = [each for each in ranked if each > known]
-        # Thousands have a common word, and a page of them is shown: no more are put in order, or
-        # asked about, than it takes to fill it.
-        heapq.heapify(ranked)
-        best: list[Hit] = []
-        while ranked and len(best) < limit:
-            score, id = heapq.heappop(ranked)
-            if allowed(id):
-                matched = tuple(term for term, documents in asked.items() if id in documents)
-                best.append(Hit(id=id, score=-score, matched=matched))
-        return best
+    def matched(self, query: Mapping[str, str], slot: int) -> tuple[str, ...]:
+        """The words of a query, by their terms, that this document has."""
+        return tuple(word for term, word in query.items() if slot in self._postings.get(term, ()))
 
-    def _add(self, scores: dict[str, float], documents: dict[str, float]) -> None:
-        """Add what one term counts in each of its documents."""
-        count = len(self._lengths)
-        rarity = math.log(1 + (count - len(documents) + 0.5) / (len(documents) + 0.5))
-        longer = LENGTH_WEIGHT * count / self._total if self._total else 0.0
-        for id, frequency in documents.items():
-            norm = SATURATION * (1 - LENGTH_WEIGHT + longer * self._lengths[id])
-            weight = rarity * frequency * (SATURATION + 1) / (frequency + norm)
-            scores[id] = scores.get(id, 0.0) + weight
+    def _posting(self, term: str) -> Posting:
+        arrays = self._arrays.get(term)
+        if arrays is None:
+            documents = self._postings[term]
+            arrays = self._arrays[term] = (
+                np.fromiter(documents.keys(), np.int32, len(documents)),
+                np.fromiter(documents.values(), np.float32, len(documents)),
+            )
+        return arrays
+
+    def _rarity(self, documents: int) -> float:
+        return math.log(1 + (len(self._terms) - documents + 0.5) / (documents + 0.5))
+
+    def _grow(self, slot: int) -> None:
+        if slot >= len(self._lengths):
+            more = np.zeros(max(64, 2 * slot + 1), np.float32)
+            more[: len(self._lengths)] = self._lengths
+            self._lengths = more

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,8 +21,6 @@ from hubbub.services.secrets import Secrets
 from hubbub.storage.database import Database
 from hubbub.upstreams.logs import Logs
 from hubbub.upstreams.mcp.upstream import McpUpstream
-from hubbub.upstreams.oauth.challenge import LoginNeeded
-from hubbub.upstreams.oauth.logins import Logins
 from hubbub.upstreams.servers import Server
 from hubbub.upstreams.upstream import Standing, Status, Upstream
 
@@ -43,8 +42,6 @@ class _Kept:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     upstream: Upstream | None = None
     unfit: str | None = None
-    renewed: bool = False
-    """Whether the last thing done about it was to renew its login."""
     since: int = field(default_factory=epoch_ms)
 
 
@@ -52,21 +49,16 @@ class Connections:
     """Every upstream of this hub."""
 
     def __init__(
-        self,
-        database: Database,
-        bus: Bus,
-        secrets: Secrets,
-        logins: Logins,
-        makers: Mapping[str, Make],
+        self, database: Database, bus: Bus, secrets: Secrets, makers: Mapping[str, Make]
     ) -> None:
         self._database = database
         self._secrets = secrets
-        self._logins = logins
         self._makers = makers
         self._kept: dict[str, _Kept] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
-        bus.listen(ClientChanged, lambda event: self._wanted.put_nowait(event.client_id))
-        bus.listen(ClientRemoved, lambda event: self._wanted.put_nowait(event.client_id))
+        self._outdated: Counter[str] = Counter()
+        bus.listen(ClientChanged, lambda event: self._want(event.client_id))
+        bus.listen(ClientRemoved, lambda event: self._want(event.client_id))
 
     async def run(self) -> None:
         """Keep all connections, until this is cancelled. Nobody waits for them."""
@@ -75,7 +67,9 @@ class Connections:
                 for client in await store.enabled(tx, TYPES):
                     self._begin(client, tasks)
             while True:
-                await self._renewed(await self._wanted.get(), tasks)
+                client_id = await self._wanted.get()
+                await self._renewed(client_id, tasks)
+                self._outdated -= Counter([client_id])
 
     def all(self) -> Sequence[Server]:
         """The MCP servers that are connected now, in the order of their names."""
@@ -89,9 +83,12 @@ class Connections:
     def standing(self, client: Client) -> Standing:
         """How the connection of a client stands."""
         kept = self._kept.get(client.id)
+        changed_at = round(client.updated_at.timestamp() * 1000)
+        if client.enabled and client.id in self._outdated:
+            # What stands is not what is wanted any more, and about to go.
+            return Standing(status="connecting", since=changed_at)
         if kept is None:
-            since = round(client.updated_at.timestamp() * 1000)
-            return Standing(status="disabled", since=since)
+            return Standing(status="disabled", since=changed_at)
         if kept.upstream is None:
             status: Status = "connecting" if kept.unfit is None else "failed"
             return Standing(status=status, since=kept.since, error=kept.unfit)
@@ -103,6 +100,10 @@ class Connections:
         if kept is None or kept.upstream is None:
             return Logs()
         return kept.upstream.logs
+
+    def _want(self, client_id: str) -> None:
+        self._outdated[client_id] += 1
+        self._wanted.put_nowait(client_id)
 
     async def _renewed(self, client_id: str, tasks: TaskGroup) -> None:
         """Connect anew as the row now says, or no more."""
@@ -129,33 +130,24 @@ class Connections:
         try:
             with kept.scope:
                 while True:
-                    if not await self._connected(kept):
-                        await anyio.sleep(UNFIT_RETRY_S)
+                    await self._connected(kept)
+                    await anyio.sleep(UNFIT_RETRY_S)
         finally:
             if self._kept.get(kept.client.id) is kept:
                 del self._kept[kept.client.id]
             kept.ended.set()
 
-    async def _connected(self, kept: _Kept) -> bool:
-        """One upstream for as long as it can be kept. What is wrong with it is nobody else's. Then
-        whether to try again at once."""
-        again = False
+    async def _connected(self, kept: _Kept) -> None:
+        """One upstream for as long as it can be kept. What is wrong with it is nobody else's."""
         try:
             config = await self._secrets.resolved(kept.client)
-            config = await self._logins.let_in(kept.client, config)
             upstream = self._makers[kept.client.type](kept.client, config)
             upstream.logs.hide((await self._secrets.of(kept.client.id)).values())
             kept.upstream, kept.unfit = upstream, None
             await upstream.run()
-        except LoginNeeded as error:
-            kept.unfit = error.message
-            renewed = await self._logins.refused(kept.client.id, error.challenge)
-            again = renewed and not kept.renewed
-            kept.renewed = again
         except HubError as error:
             kept.unfit = error.message
         except Exception:
             log.exception("the connection to %s failed", kept.client.name)
             kept.unfit = "the hub failed"
         kept.upstream, kept.since = None, epoch_ms()
-        return again

@@ -10,7 +10,6 @@ from hubbub.kernel.clock import Clock, utc_now
 from hubbub.kernel.events import Bus
 from hubbub.storage.database import Database
 from hubbub.upstreams.logs import Logs
-from hubbub.upstreams.oauth.logins import Logins
 
 CLIENT_PROVIDER: Final = "client"
 """The type of the provider that a client is."""
@@ -33,6 +32,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Epoch milliseconds."""
     error: str | None = None
     """What stands in the way."""
+    needs_authorization: bool = False
+    """Whether somebody has to agree to what the hub wants there: `client.authorize`."""
     attempts: int = 0
     """How often it was tried in vain since it stood last."""
     era: str | None = None
@@ -51,7 +52,6 @@ class Around:
     router: Router
     database: Database
     bus: Bus
-    logins: Logins
     clock: Clock = utc_now
 
 

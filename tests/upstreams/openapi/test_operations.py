@@ -5,7 +5,7 @@ import pytest
 
 from hubbub.calls.tables import call_graph_nodes
 from hubbub.catalog.tables import operation_registrations
-from hubbub.kernel.errors import Conflict, ExecutionFailed, Invalid, TooLarge
+from hubbub.kernel.errors import AccessDenied, Conflict, ExecutionFailed, Invalid, TooLarge
 from hubbub.services import store as services
 from hubbub.services.tables import clients
 from hubbub.upstreams.openapi import store
@@ -208,6 +208,12 @@ async def test_parts_come_with_a_text(direct):
     assert made["added"] == ["pets.listPets"]
     with pytest.raises(Invalid):
         await direct("openapi.import", name="pets", text=text(whole))
+    elsewhere = "https://other.example/paths.json"
+    whole["paths"]["/pets"] = {"$ref": elsewhere}
+    with pytest.raises(AccessDenied):
+        await direct("openapi.import", name="pets", text=text(whole))
+    parts = {elsewhere: "get: {operationId: listPets, responses: {}}"}
+    await direct("openapi.import", name="pets", text=text(whole), parts=parts)
 
 
 async def test_a_document_that_is_too_much_is_refused(direct):

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from itertools import takewhile
 from typing import Any, Final, NoReturn
 
 import click
@@ -18,6 +19,7 @@ SECTIONS: Final[Sections] = {
         "demo": Lazy(at="demo:demo", help="See a hub at work, in a few seconds."),
         "serve": Lazy(at="serve:serve", help="Run a hub."),
         "db": Lazy(at="db:db", help="Migrate, check or back up a hub's database."),
+        "eval": Lazy(at="eval:eval_", help="Measure how well searches find what is right."),
     },
     "Use one": {
         "find": Lazy(at="find:find", help="Find operations by what they do."),
@@ -50,7 +52,7 @@ class Root(LazyGroup):
         words = list(sys.argv[1:] if args is None else args)
         extra |= {"standalone_mode": False, "complete_var": COMPLETE}
         # An option after a mistake was not reached yet, and the mistake is to be told in JSON too.
-        as_json = "--json" in words
+        as_json = "--json" in takewhile(lambda word: word != "--", words)
         try:
             code = super().main(words, "hubbub", **extra)
         except HubError as error:

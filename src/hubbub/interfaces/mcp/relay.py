@@ -179,9 +179,16 @@ class Relay:
         return dict(self.questions)
 
     def attach(
-        self, exchange: Exchange, progress_token: RequestId | None, replies: Mapping[str, Raw]
+        self,
+        exchange: Exchange | None,
+        progress_token: RequestId | None,
+        replies: Mapping[str, Raw],
     ) -> None:
-        """A request has come with answers to what was asked."""
+        """A request has come with answers to what was asked.
+
+        Raises:
+            RpcError: if one of them is no answer.
+        """
         self._exchange = exchange
         self._progress_token = progress_token
         for key, reply in replies.items():

@@ -10,15 +10,16 @@ import aiohttp
 import anyio
 from yarl import URL
 
-from hubbub.kernel.errors import Invalid, TooLarge
+from hubbub.kernel.errors import HubError, Invalid, TooLarge
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.protocol.mcp import INVALID_REQUEST, RequestId
 from hubbub.services.model import McpServer
 from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.mcp.messages import Failure, Incoming, incoming
 from hubbub.upstreams.mcp.wire import Heard, SessionGone, lost, too_large, unreachable
-from hubbub.upstreams.oauth.challenge import LoginNeeded, challenged
-from hubbub.upstreams.web import web_client
+from hubbub.upstreams.oauth.authorization import Authorization
+from hubbub.upstreams.oauth.challenge import NeedsAuthorization
+from hubbub.upstreams.web import Web, web_client
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class HttpWire:
 
     plain = False
 
-    def __init__(self, server: str, web: aiohttp.ClientSession, url: str, heard: Heard) -> None:
+    def __init__(self, server: str, web: Web, url: str, heard: Heard) -> None:
         self.lost = asyncio.Event()
         self.session: str | None = None
         self._server = server
@@ -89,11 +90,8 @@ class HttpWire:
         """The response to a message, sent on where the server itself says that it has moved. It
         goes nowhere else: the secrets in the headers are meant for this server alone."""
         for last in (False, True):
-            async with self._web.post(
-                self._url,
-                data=message,
-                headers=self._headers | dict(headers),
-                allow_redirects=False,
+            async with self._web.request(
+                "POST", self._url, self._headers | dict(headers), data=message
             ) as response:
                 moved = None if last else _moved(response)
                 if moved is None:
@@ -121,9 +119,6 @@ class HttpWire:
             pass
         if response.status >= 500:
             raise lost(self._server)
-        challenge = challenged(response.status, response.headers.get("WWW-Authenticate"))
-        if challenge is not None:
-            raise LoginNeeded(self._server, challenge)
         said = f"{response.status} {response.reason or ''}".strip()
         if response.status in (401, 403, 407, 429):
             # Told to no client as it came: it would try to log in here, to what is not here.
@@ -188,7 +183,9 @@ class HttpWire:
                     if response.status != 200 or response.content_type != EVENTS:
                         return
                     await self._read(None, response, events, self._heard)
-            except (aiohttp.ClientError, OSError, Invalid, TooLarge) as error:
+            except NeedsAuthorization:
+                return
+            except (aiohttp.ClientError, OSError, HubError) as error:
                 log.debug("the stream of %s ended: %s", self._server, error)
                 if isinstance(error, aiohttp.ClientConnectorError):
                     self.lost.set()
@@ -197,7 +194,7 @@ class HttpWire:
     def _got(
         self, headers: Mapping[str, str]
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self._web.get(self._url, headers=headers, allow_redirects=False)
+        return self._web.request("GET", self._url, headers)
 
     async def goodbye(self) -> None:
         """Let the server forget the session."""
@@ -205,18 +202,20 @@ class HttpWire:
             return
         try:
             with anyio.move_on_after(GOODBYE_S, shield=True):
-                async with self._web.delete(self._url, headers=self._headers):
+                async with self._web.request("DELETE", self._url, self._headers):
                     pass
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, HubError) as error:
             log.debug("%s was not told goodbye: %s", self._server, error)
 
 
 @asynccontextmanager
-async def http(server: str, config: McpServer, heard: Heard) -> AsyncIterator[HttpWire]:
+async def http(
+    server: str, config: McpServer, heard: Heard, authorization: Authorization | None
+) -> AsyncIterator[HttpWire]:
     """A server behind a URL."""
     assert config.url is not None
-    async with web_client(config) as web:
-        wire = HttpWire(server, web, config.url, heard)
+    async with web_client(config) as client:
+        wire = HttpWire(server, Web(client, authorization), config.url, heard)
         try:
             yield wire
         finally:

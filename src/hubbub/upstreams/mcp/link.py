@@ -1,6 +1,6 @@
 """The way to an MCP server: calls become requests on a session of the caller's account."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from hubbub.upstreams.mcp.session import Exchange, Session
 from hubbub.upstreams.mcp.sessions import Sessions
 from hubbub.upstreams.mcp.subscriptions import Subscriptions
 from hubbub.upstreams.mcp.wire import SessionGone
-from hubbub.upstreams.oauth.challenge import Challenge, LoginNeeded
 
 ROUNDS_MAX: Final = 10
 SOURCE: Final = b'"source":"mcp"'
@@ -36,15 +35,9 @@ class McpLink(TaskedLink):
     """Sends the calls of one client row to its server."""
 
     def __init__(
-        self,
-        router: Router,
-        tasks: TaskGroup,
-        name: str,
-        call_timeout_s: float | None,
-        refused: Callable[[Challenge], None],
+        self, router: Router, tasks: TaskGroup, name: str, call_timeout_s: float | None
     ) -> None:
         super().__init__(router, tasks)
-        self.refused = refused
         self.provider: Provider
         self.sessions: Sessions | None = None
         """None while the server is not there."""
@@ -77,9 +70,6 @@ class McpLink(TaskedLink):
                 server=self._name,
                 timeoutS=self._call_timeout_s,
             ) from None
-        except LoginNeeded as error:
-            self.refused(error.challenge)
-            raise
         except RpcError as error:
             raise DomainError(
                 RPC_ERROR, error.message or "the server refused", server=self._name, rpc=error.body

@@ -31,7 +31,7 @@ from hubbub.upstreams.mcp.listing import Listing, listing
 from hubbub.upstreams.mcp.offers import FEATURE_SPECS, features
 from hubbub.upstreams.mcp.session import Greeting, Session
 from hubbub.upstreams.mcp.sessions import Sessions
-from hubbub.upstreams.oauth.challenge import LoginNeeded
+from hubbub.upstreams.oauth.authorization import Authorization
 from hubbub.upstreams.servers import ResourceUpdated, Server, ServerChanged
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Left, Standing, Status
 
@@ -46,8 +46,15 @@ UPDATED: Final = "notifications/resources/updated"
 class McpUpstream:
     """Keeps one client row of type `mcp-server` connected."""
 
-    def __init__(self, client: Client, config: McpServer, around: Around) -> None:
-        self.logs = Logs()
+    def __init__(
+        self,
+        client: Client,
+        config: McpServer,
+        around: Around,
+        authorization: Authorization | None,
+    ) -> None:
+        self._authorization = authorization
+        self.logs = Logs(self._tokens)
         self.server: Server | None = None
         """None while it is not connected."""
         self._client = client
@@ -70,6 +77,7 @@ class McpUpstream:
             status=status,
             since=since,
             error=error,
+            needs_authorization=bool(self._authorization and self._authorization.wanted),
             attempts=self._backoff.attempts,
             era=None if server is None else server.era,
             version=None if server is None else str(server.info.get("version", "")) or None,
@@ -78,6 +86,9 @@ class McpUpstream:
             skipped=tuple(Left(name=s.name, reason=s.reason) for s in self._listing.skipped),
             sessions=0 if self._sessions is None else len(self._sessions),
         )
+
+    def _tokens(self) -> tuple[str, ...]:
+        return () if self._authorization is None else self._authorization.secrets
 
     async def run(self) -> None:
         with ungrouped():
@@ -90,6 +101,7 @@ class McpUpstream:
                     self._changed,
                     self.logs,
                     self._known,
+                    self._authorization,
                 )
                 self._sessions = Sessions(self._client.name, connect, tasks)
                 try:
@@ -102,13 +114,7 @@ class McpUpstream:
 
     def _linked(self, tasks: TaskGroup) -> McpLink:
         router, client = self._around.router, self._client
-        link = McpLink(
-            router,
-            tasks,
-            client.name,
-            self._config.call_timeout_s,
-            partial(self._around.logins.call_refused, client.id),
-        )
+        link = McpLink(router, tasks, client.name, self._config.call_timeout_s)
         link.provider = Provider(
             type=CLIENT_PROVIDER,
             id=client.id,
@@ -130,9 +136,6 @@ class McpUpstream:
                 link.everybodys = key if one_for_all else None
                 await self._stand(session, sessions, link)
             why = "the connection was lost"
-        except LoginNeeded:
-            # Without a person that does not change; whoever keeps us knows what to do.
-            raise
         except (HubError, RpcError) as error:
             why = error.message
             await self._withdraw(link)
@@ -254,6 +257,7 @@ class McpUpstream:
         )
 
     def _note(self, status: Status, error: str | None) -> None:
+        error = None if error is None else self.logs.hidden(error)
         if status != self._told[0]:
             self.logs.add("hub", status if error is None else f"{status}: {error}")
             self._told = (status, epoch_ms(), error)

@@ -1,53 +1,63 @@
-"""What a server says that turns the hub away. No I/O."""
+"""What a server says that does not let the hub in. No I/O."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from hubbub.kernel.errors import Unavailable
 
-_BEARER: Final = re.compile(r"(?i)(?:^|,)\s*bearer(?:\s+|$)")
+CHARS_MAX: Final = 8192
+_BEARER: Final = re.compile(r"(?:^|,)\s*Bearer(?=\s|,|$)", re.I)
 _PARAMETER: Final = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))')
-TEXT_MAX: Final = 2_000
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
+
+
+class NeedsAuthorization(Unavailable):
+    """Somebody has to agree first that the hub uses the server. The call was not started."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Challenge:
-    """What is wanted of the hub."""
+    """Which token a server wants to be shown."""
 
+    status: Literal[401, 403]
     metadata: str | None = None
-    """Where it is said who lets in."""
-    scopes: tuple[str, ...] = ()
-    insufficient: bool = False
-    """Whether the hub is let in, but not to this."""
+    """The URL under which it says who gives such tokens."""
+    scope: str | None = None
+
+    @property
+    def more(self) -> bool:
+        """Whether the token was good, and allows too little."""
+        return self.status == 403
+
+    def header(self, scope: str | None = None) -> str:
+        """As the server could have put it; with another scope, if one is given."""
+        said = {
+            "error": "insufficient_scope" if self.more else "invalid_token",
+            "resource_metadata": self.metadata,
+            "scope": scope or self.scope,
+        }
+        return "Bearer " + ", ".join(f'{key}="{value}"' for key, value in said.items() if value)
 
 
-class LoginNeeded(Unavailable):
-    """The server wants to know who it is, or that it may do more. Nothing was started."""
-
-    def __init__(self, server: str, challenge: Challenge) -> None:
-        super().__init__(
-            f"{server} asks for a login: client.authorize says where",
-            server=server,
-            authorize=True,
-            scopes=list(challenge.scopes),
-        )
-        self.challenge = challenge
+ANY: Final = Challenge(status=401)
+"""Of a server that says nothing about it."""
 
 
-def challenged(status: int, header: str | None) -> Challenge | None:
-    """What a response asks for; None if a login would not help."""
-    found = _BEARER.search((header or "")[:TEXT_MAX])
-    if found is None:
-        # Some say no more than that they want to know who it is.
-        return Challenge() if status == 401 and not header else None
-    told = (header or "")[found.end() : TEXT_MAX]
-    values = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(told)}
-    insufficient = values.get("error") == "insufficient_scope"
-    if status != 401 and not insufficient:
+def challenged(status: int, headers: Sequence[str]) -> Challenge | None:
+    """What a response with these `WWW-Authenticate` asks for, if it is a token."""
+    said = ", ".join(headers)[:CHARS_MAX]
+    bearer = _BEARER.search(said)
+    if status not in (401, 403) or (bearer is None and (status == 403 or said)):
         return None
+    # Where nothing is said at all, it is to be found at the usual places.
+    found = {key.lower(): quoted or plain for key, quoted, plain in _PARAMETER.findall(said)}
+    if status == 403 and found.get("error") != "insufficient_scope":
+        return None
+    scope, metadata = found.get("scope", ""), found.get("resource_metadata", "")
     return Challenge(
-        metadata=values.get("resource_metadata"),
-        scopes=tuple(values.get("scope", "").split()),
-        insufficient=insufficient,
+        status=403 if status == 403 else 401,
+        metadata=metadata if metadata and '"' not in metadata else None,
+        scope=scope if _SCOPE.fullmatch(scope) else None,
     )

@@ -1,82 +1,103 @@
-"""How callers log the hub in at what it dials."""
+"""Having the hub authorized at a server, for callers."""
 
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
+from hubbub.identity.trail import note
 from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound, Unavailable
 from hubbub.operations.context import Context
 from hubbub.operations.inputs import Input
 from hubbub.operations.operation import operation
 from hubbub.services import access
-from hubbub.upstreams.oauth.logins import Logins
+from hubbub.services.model import McpServer
+from hubbub.services.secrets import Secrets
+from hubbub.storage.transaction import WriteTransaction
+from hubbub.upstreams.oauth.authorizations import VISIT_S, Authorizations, Visiting
+from hubbub.upstreams.oauth.places import on_this_machine
 
-Uri = Annotated[str, msgspec.Meta(pattern=r"^https?://\S+$", max_length=2_000)]
-
-
-class LoginRequest(Input, frozen=True, kw_only=True):
-    client: str
-    """Its id or its name."""
-    redirect_uri: Uri = "http://127.0.0.1/callback"
-    """Where the browser is sent in the end. Nobody has to be there: only the address counts."""
+CALLBACK: Final = "/oauth/callback"
 
 
-class LoginEnd(Input, frozen=True, kw_only=True):
-    redirected: Annotated[str, msgspec.Meta(max_length=16_384)]
-    """The address to which the browser was sent, with all that is in it."""
+class AuthorizationAsk(Input, frozen=True, kw_only=True):
+    id: str
+    """The id or the name of a client."""
+    redirect_url: str | None = None
+    """The hub's own `/oauth/callback` as your browser reaches it, where the hub cannot know."""
 
 
-class LoginBegun(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where a person logs the hub in."""
+class AuthorizationBegun(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where to agree that the hub uses a server."""
 
     url: str
-    scopes: tuple[str, ...]
-    """What is asked for."""
+    """To be opened in a browser."""
+    expires_at: datetime
 
 
-class LoggedIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The client at which the hub is logged in now."""
-
-    id: str
-    name: str
-
-
-class LoginOperations:
-    """The logins of the hub at what it dials."""
+class AuthorizationOperations:
+    """Who lets the hub in."""
 
     namespace = "client"
 
-    def __init__(self, logins: Logins) -> None:
-        self._logins = logins
+    def __init__(self, authorizations: Authorizations, secrets: Secrets) -> None:
+        self._authorizations = authorizations
+        self._secrets = secrets
 
-    @operation(
-        scope="clients:write",
-        errors={
-            NotFound: "there is no such client, or none that you may see",
-            AccessDenied: "the client is somebody else's",
-            Conflict: "no login helps there",
-            Unavailable: "who lets in cannot be found out",
-        },
-    )
-    async def authorize(self, ctx: Context, request: LoginRequest) -> LoginBegun:
-        """Begin a login at a server that asks for one. Open the URL in a browser, and give the
-        address to which it is sent in the end to client.authorized."""
-        async with ctx.database.reading() as tx:
-            client = await access.changeable(tx, ctx.caller, request.client)
-        begun = await self._logins.begin(client, request.redirect_uri)
-        return LoginBegun(url=begun.url, scopes=begun.scopes)
-
+    # Whoever knows the URL can take the place of whoever asked for it.
     @operation(
         scope="clients:write",
         sensitive=True,
         errors={
-            NotFound: "no login waits for this",
+            NotFound: "there is no such client, or none that you may see",
             AccessDenied: "the client is somebody else's",
-            Invalid: "that is no answer to what was asked",
-            Unavailable: "the authorization server refuses",
+            Conflict: "it is not one that somebody can be asked for",
+            Unavailable: "its server cannot be asked where to agree, or says what cannot be",
         },
     )
-    async def authorized(self, ctx: Context, end: LoginEnd) -> LoggedIn:
-        """End a login with the address to which the browser was sent."""
-        client = await self._logins.finish(ctx, end.redirected)
-        return LoggedIn(id=client.id, name=client.name)
+    async def authorize(self, ctx: Context, ask: AuthorizationAsk) -> AuthorizationBegun:
+        """Have the hub authorized at an MCP server that asks for OAuth: open the URL, and agree.
+
+        The hub keeps what it is given there, encrypted, and uses it for everybody who may call the
+        client's operations.
+        """
+        async with ctx.database.reading() as tx:
+            client = await access.changeable(tx, ctx.caller, ask.id)
+        config = await self._secrets.resolved(client)
+        authorization = None
+        if isinstance(config, McpServer):
+            authorization = self._authorizations.of(client, config)
+        if authorization is None:
+            raise Conflict("nobody can be asked for this client", client=client.id)
+        oauth = authorization.config.oauth
+        if oauth is not None and oauth.grant == "client-credentials":
+            raise Conflict("this client has credentials of its own", client=client.id)
+        configured = None if oauth is None else oauth.redirect_url
+        redirect_url = configured or ask.redirect_url or self._authorizations.redirect_url
+        visit = Visiting(client=client, redirect_url=_checked(redirect_url))
+        url = await self._authorizations.begun(client, authorization, visit)
+
+        async def work(tx: WriteTransaction) -> None:
+            details = {"client": client.id, "name": client.name}
+            await note(ctx.writing(tx), "client.authorizing", **details)
+
+        await ctx.database.write(work)
+        return AuthorizationBegun(url=url, expires_at=ctx.now + timedelta(seconds=VISIT_S))
+
+
+def _checked(redirect_url: str | None) -> str:
+    """Where a person is sent back to.
+
+    Raises:
+        Invalid: it is not known, or what is sent there could be read on the way.
+    """
+    parts = urlsplit(redirect_url or "")
+    safe = parts.scheme == "https" or (parts.scheme == "http" and on_this_machine(parts.hostname))
+    if redirect_url is None or not safe or not parts.path.endswith(CALLBACK) or parts.query:
+        expected = f"https://HUB{CALLBACK}, or http:// on this machine"
+        raise Invalid(
+            "a browser cannot be sent back there",
+            errors=[{"field": "redirectUrl", "expected": expected}],
+        )
+    return redirect_url

@@ -29,11 +29,11 @@ from hubbub.services.operations import (
     created,
     view,
 )
-from hubbub.services.secret_operations import SecretName, SecretValue, check_room
+from hubbub.services.secret_operations import SecretName, SecretValue, check_keys, check_room
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.openapi import store
-from hubbub.upstreams.openapi.document import Fetch, resolved
+from hubbub.upstreams.openapi.document import resolved
 from hubbub.upstreams.openapi.security import Secret
 from hubbub.upstreams.openapi.store import Changes
 from hubbub.upstreams.openapi.translation import Imported, imported
@@ -53,7 +53,8 @@ class Source(Input, frozen=True, kw_only=True):
     text: str | None = None
     """The document itself, in JSON or YAML. With a `url`, it is read as if it stood there."""
     parts: Annotated[dict[str, str], msgspec.Meta(max_length=PARTS_MAX)] = {}
-    """The texts of other documents that it refers to, by their paths relative to it."""
+    """The texts of other documents that it refers to, by their URLs, or their paths relative to
+    it. What is beside it on the same server need not be given."""
     base_url: str | None = None
     """Where the API is, if not where the document says."""
 
@@ -165,6 +166,7 @@ class OpenApiOperations:
         """
         check_name(source.name, self._reserved)
         check_room(len(source.secrets))
+        check_keys(source.secrets)
         found = await _read(source)
         async with ctx.database.reading() as reading:
             known = await services.by_name(reading, source.name)
@@ -195,6 +197,7 @@ class OpenApiOperations:
                 for name, value in values.items():
                     await services.put_secret(tx, id, name, value, None, ctx.now)
                 tx.publish(ClientChanged(client_id=id))
+            client = await services.get(tx, id)
             changes = await store.replace(tx, client, found.made.specs, ctx.now)
             await note(
                 writing,
@@ -206,7 +209,7 @@ class OpenApiOperations:
                 removed=len(changes.removed),
             )
             names = {each.name for each in await services.secrets(tx, id)}
-            return await services.get(tx, id), changes, names
+            return client, changes, names
 
         client, changes, names = await ctx.database.write(work)
         return ImportResult(
@@ -244,29 +247,29 @@ async def _read(source: Source) -> _Read:
     else:
         raw = text
     made = await imported(
-        raw, url or "", name=source.name, base_url=source.base_url, fetch=_fetch(source, url)
+        raw,
+        url or "",
+        name=source.name,
+        base_url=source.base_url,
+        fetch=_fetch_part if url is not None else _ask_for_part,
+        given={
+            resolved(url or "", path): part.encode(errors="replace")
+            for path, part in source.parts.items()
+        },
     )
     return _Read(made=made, url=url)
 
 
-def _fetch(source: Source, url: str | None) -> Fetch:
-    given = {_at(url, path): part for path, part in source.parts.items()}
-
-    async def fetch(place: str) -> bytes:
-        if place in given:
-            return given[place].encode(errors="replace")
-        if url is None:
-            raise Invalid(
-                "the document refers to another one",
-                errors=[{"field": "parts", "expected": f"the text of {place[:200]}"}],
-            )
-        return (await _fetched(place, moves=False))[0]
-
-    return fetch
+async def _fetch_part(place: str) -> bytes:
+    part, _ = await _fetched(place, moves=False)
+    return part
 
 
-def _at(url: str | None, path: str) -> str:
-    return path if url is None else resolved(url, path)
+async def _ask_for_part(place: str) -> bytes:
+    raise Invalid(
+        "the document refers to another one",
+        errors=[{"field": "parts", "expected": f"the text of {place[:200]}"}],
+    )
 
 
 async def _fetched(url: str, *, moves: bool) -> tuple[bytes, str]:

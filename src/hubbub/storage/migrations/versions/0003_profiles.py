@@ -7,7 +7,7 @@ from hubbub.storage.schema import current_moment
 from hubbub.storage.types import Json, TextArray, Timestamp
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
