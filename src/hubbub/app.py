@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +36,7 @@ from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.guard import Guard, is_loopback
 from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import McpDoor
+from hubbub.interfaces.mcp.views import View, Views
 from hubbub.interfaces.metrics import Metrics
 from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.server import bound, listening
@@ -237,6 +238,7 @@ async def _built(
     authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
     around = Around(router=router, database=database, bus=bus)
     connections = _connections(around, secrets, authorizations)
+    shelf, views = Shelf(database, bus), Views(router.offers, connections)
     embedder = chosen(settings.choice, database, utc_now)
     finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
     tasks.start_soon(surviving, finder.run)
@@ -251,7 +253,7 @@ async def _built(
     tasks.start_soon(every, MEND_EVERY_S, poller.mend)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        _catalog(router, finder),
+        OperationOperations(finder, _Live(router, views, shelf)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
@@ -276,8 +278,7 @@ async def _built(
         peer_bytes_max=settings.peer_bytes_max,
     )
     entrance = Entrance(calls=calls, door=door, bus=bus)
-    shelf = Shelf(database, bus)
-    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, servers=connections)
+    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, views=views)
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
@@ -340,10 +341,6 @@ def _operations(*domains: object) -> list[Operation]:
     return [operation for domain in domains for operation in operations_of(domain)]
 
 
-def _catalog(router: Router, finder: Finder) -> OperationOperations:
-    return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
-
-
 def _connections(around: Around, secrets: Secrets, authorizations: Authorizations) -> Connections:
     def mcp_server(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, McpServer)
@@ -362,20 +359,36 @@ def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
     return defined(rows[spec.id], spec, own=True, sensitive=operation.sensitive)
 
 
-def _offered_by_hub(router: Router, operation_id: str) -> bool:
-    offering = router.offers.get(operation_id)
-    return offering is not None and any(p.type == HUB for p in offering.providers)
+class _Live:
+    """What can be called now, and what of it is shown where."""
 
+    def __init__(self, router: Router, views: Views, shelf: Shelf) -> None:
+        self._offers = router.offers
+        self._views = views
+        self._shelf = shelf
 
-def _meant(router: Router, operation_id: str, caller: Caller) -> str:
-    """The id of the operation that a caller means, who may have used its provider's own name."""
-    identity = caller.identity
-    try:
-        ask = Ask(operation_id=operation_id)
-        offering = router.offers.find(ask, None if identity is None else identity.id)
-    except NotOffered:
-        return operation_id
-    return offering.definition.id
+    def offered_by_hub(self, operation_id: str) -> bool:
+        offering = self._offers.get(operation_id)
+        return offering is not None and any(p.type == HUB for p in offering.providers)
+
+    def meant(self, operation_id: str, caller: Caller) -> str:
+        identity = caller.identity
+        try:
+            ask = Ask(operation_id=operation_id)
+            offering = self._offers.find(ask, None if identity is None else identity.id)
+        except NotOffered:
+            return operation_id
+        return offering.definition.id
+
+    async def shown(self, profile: str | None, caller: Caller) -> Callable[[str], bool]:
+        if profile is None:
+            return lambda id: self._offers.get(id) is not None
+        found = await self._shelf.named(profile)
+        if found is None:
+            return lambda id: False
+        view = View(path="", searching=True, profile=found, chosen_by=profile)
+        table = self._views.table(view)
+        return lambda id: table.get(id, caller.identity) is not None
 
 
 async def _settle(

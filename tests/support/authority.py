@@ -25,6 +25,11 @@ from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 from pydantic import AnyHttpUrl
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.support.mcpserver.eras import Gate
 
 HOST = "127.0.0.1"
 
@@ -45,6 +50,8 @@ class Authority:
         self.busy = asyncio.Event()
         """Cleared, it renews nothing until it is set."""
         self.busy.set()
+        self.bound: dict[str, str] | None = None
+        """By session the only token that is good for it, if sessions are bound to tokens."""
         self.seen: list[str] = []
         """The tokens with which its tool was called."""
 
@@ -133,11 +140,11 @@ class Authority:
 
 
 @asynccontextmanager
-async def guarded_server() -> AsyncIterator[Authority]:
+async def guarded_server(era: str = "both") -> AsyncIterator[Authority]:
     """A server at `authority.url` and below, with one tool."""
     with socket.create_server((HOST, 0)) as listener:
         authority = Authority(f"http://{HOST}:{listener.getsockname()[1]}")
-        app = _server(authority).streamable_http_app()
+        app = _Entry(_server(authority).streamable_http_app(), authority, era)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -146,6 +153,26 @@ async def guarded_server() -> AsyncIterator[Authority]:
         finally:
             server.should_exit = server.force_exit = True
             await serving
+
+
+class _Entry:
+    """Turns away who is of another era, or comes to a session with another token than before."""
+
+    def __init__(self, app: ASGIApp, authority: Authority, era: str) -> None:
+        self._app = app
+        self._gate = Gate(app, era)
+        self._authority = authority
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else {}
+        session, token = headers.get("mcp-session-id"), headers.get("authorization", "")
+        bound = self._authority.bound
+        if bound is None or session is None or bound.setdefault(session, token) == token:
+            here = scope.get("path") == "/mcp"
+            await (self._gate if here else self._app)(scope, receive, send)
+            return
+        refused = Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        await refused(scope, receive, send)
 
 
 def _server(authority: Authority) -> MCPServer:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +134,13 @@ async def introduced(url: str, key: str) -> AsyncIterator[str]:
             writer.close()
             return
         there_writer.write(_with_key(head, key))
-        await asyncio.wait(
-            {
-                asyncio.ensure_future(_pass_on(reader, there_writer)),
-                asyncio.ensure_future(_pass_on(there_reader, writer)),
-            }
-        )
+        asking = asyncio.ensure_future(_pass_on(reader, there_writer))
+        try:
+            await _pass_on(there_reader, writer)
+        finally:
+            asking.cancel()
+            there_writer.close()
+            writer.close()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     try:
@@ -160,11 +161,8 @@ def _with_key(head: bytes, key: str) -> bytes:
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
+    with suppress(OSError):
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
-    except OSError:
-        pass
-    finally:
-        writer.close()
+    writer.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,10 +20,13 @@ from tests.upstreams.test_mcp_servers import connected
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-async def authority():
-    async with guarded_server() as authority:
+@pytest.fixture(params=["modern"])
+async def authority(request):
+    async with guarded_server(request.param) as authority:
         yield authority
+
+
+both_eras = pytest.mark.parametrize("authority", ["legacy", "modern"], indirect=True)
 
 
 async def add(call, authority, **more):
@@ -53,6 +57,7 @@ async def let_in(hub, authority):
     return call
 
 
+@both_eras
 async def test_a_server_that_asks_for_it_is_used_once_somebody_has_agreed(hub, authority):
     call = hub.door()
     await add(call, authority)
@@ -93,6 +98,7 @@ async def test_a_token_is_renewed_before_it_expires(hub, authority):
     assert len(authority.refresh) == 1
 
 
+@both_eras
 async def test_a_token_that_is_refused_is_renewed_once_for_all_who_wait(let_in, authority):
     authority.expire()
     authority.busy.clear()
@@ -125,6 +131,7 @@ async def _renewing(hub):
     return known._renewal is not None
 
 
+@both_eras
 async def test_who_is_not_let_in_any_more_is_told_so_and_may_be_again(let_in, authority):
     authority.revoke()
     with pytest.raises(Unavailable) as caught:
@@ -134,11 +141,22 @@ async def test_who_is_not_let_in_any_more_is_told_so_and_may_be_again(let_in, au
         "operation": "client.authorize",
         "scope": None,
     }
-    assert (await standing(let_in))["needsAuthorization"]
+    found = await standing(let_in)
+    assert (found["status"], found["needsAuthorization"]) == ("failed", True)
     await agree(let_in)
     await connected(let_in, "guarded")
     assert (await let_in("guarded.hello"))["result"] == "hello"
     assert len(authority.clients) == 1
+
+
+@pytest.mark.parametrize("authority", ["legacy"], indirect=True)
+async def test_a_session_that_is_bound_to_an_old_token_is_made_anew(let_in, authority):
+    authority.bound = {}
+    await let_in("guarded.hello")
+    authority.expire()
+    assert (await let_in("guarded.hello"))["result"] == "hello"
+    assert (authority.renewals, len(authority.bound)) == (1, 2)
+    assert not (await connected(let_in, "guarded"))["needsAuthorization"]
 
 
 async def test_forgetting_the_secret_is_logging_out(let_in, authority):
@@ -267,6 +285,14 @@ async def test_who_shows_a_key_of_their_own_is_asked_for_no_other(hub, authority
     assert "401" in found["error"]
     with pytest.raises(Conflict):
         await call("client.authorize", id="guarded")
+
+
+async def test_without_the_extra_it_says_which(hub, authority, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hubbub.upstreams.oauth.flow", None)
+    await add(hub.door(), authority)
+    await connected(hub.door(), "guarded", "failed")
+    with pytest.raises(Invalid, match="needs the extra `oauth`"):
+        await hub.door()("client.authorize", id="guarded")
 
 
 async def test_what_is_the_hubs_own_is_neither_set_nor_referred_to(hub, authority):

@@ -19,7 +19,7 @@ class Table:
     vectors: NDArray[np.float32]
 
     def save(self, folder: Path) -> None:
-        """Write the three files of `src/hubbub/search/model`."""
+        """Write the three files of `src/hubbub/search/table`."""
         scales = np.abs(self.vectors).max(axis=1, keepdims=True) / INT8_MAX
         rows = np.round(self.vectors / np.maximum(scales, 1e-9)).astype(np.int8)
         folder.mkdir(parents=True, exist_ok=True)

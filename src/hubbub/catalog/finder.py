@@ -70,12 +70,7 @@ class Finder:
         """The best operations that the caller may use, from the one after `after` on."""
         search = await self._index()
         answer = await search.find(asked, limit, lambda id: allowed(self._known[id]), after)
-        # While a model was asked, one may have gone.
-        found = [
-            Found(stored=self._known[hit.id], hit=hit)
-            for hit in answer.hits
-            if hit.id in self._known
-        ]
+        found = [Found(stored=self._known[hit.id], hit=hit) for hit in answer.hits]
         return Findings(found=found, note=answer.note)
 
     async def run(self) -> None:

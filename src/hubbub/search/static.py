@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hubbub.search.tokens import Tokens
 
-FOLDER: Final = Path(__file__).parent / "model"
+FOLDER: Final = Path(__file__).parent / "table"
 ID: Final = "hubbub-static-1"
 TEXT_CHARS_MAX: Final = 4000
 

@@ -21,6 +21,7 @@ from hubbub.upstreams.mcp.connecting import connected
 from hubbub.upstreams.mcp.greeting import Known
 from hubbub.upstreams.mcp.listing import listing
 from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.challenge import NeedsAuthorization
 from hubbub.upstreams.upstream import Left, Status
 
 NO_CLIENT: Final[Errors] = {NotFound: "there is no such client, or none that you may see"}
@@ -128,7 +129,8 @@ class ConnectionOperations:
         except (HubError, RpcError) as error:
             if isinstance(error, Conflict):
                 raise
-            transient = isinstance(error, HubError) and error.name in TRANSIENT
+            named = isinstance(error, HubError) and error.name in TRANSIENT
+            transient = named and not isinstance(error, NeedsAuthorization)
             return Checked(
                 ready=False,
                 transient=transient,

@@ -58,6 +58,8 @@ class Web:
                 said = response.headers.getall("WWW-Authenticate", ())
                 challenge = challenged(response.status, said)
                 if challenge is None:
+                    if token is not None and response.ok:
+                        authorization.let_in()
                     yield response
                     return
             await authorization.challenged(challenge, token, last=tries == TRIES_MAX)

@@ -99,6 +99,19 @@ async def test_an_import_again_updates_and_removes_and_keeps_the_config(direct):
     assert made["client"]["config"] == {"baseUrl": "https://api.example", **config}
 
 
+async def test_an_import_again_leaves_a_client_as_it_is_and_says_what_it_lacks(direct):
+    headers = {"Authorization": "Bearer ${secret:TOKEN}", "X-Key": "${secret:API_KEY}"}
+    given = {"text": text(PETS), "config": {"headers": headers}}
+    made = await direct("openapi.import", name="pets", enabled=False, **given)
+    assert [each["name"] for each in made["missing"]] == ["API_KEY", "TOKEN"]
+    made = await direct("openapi.import", name="pets", **given, secrets={"TOKEN": "x"})
+    assert [each["name"] for each in made["missing"]] == ["API_KEY"]
+    assert made["client"]["enabled"] is False
+    secrets = {f"S{n}": "x" for n in range(64)}
+    with pytest.raises(Conflict):
+        await direct("openapi.import", name="pets", **given, secrets=secrets)
+
+
 async def test_records_of_calls_outlive_a_definition_that_is_gone(hub, direct):
     await direct("openapi.import", name="pets", text=text(PETS))
     with pytest.raises(Exception, match="nobody offers"):

@@ -137,6 +137,20 @@ async def test_what_a_path_says_holds_for_its_methods_unless_they_say_otherwise(
     assert spec.meta["basePath"] == "/v2"
 
 
+@pytest.mark.parametrize(
+    ("url", "server", "path"),
+    [
+        ("", "/other", "/other"),
+        ("https://docs.example/api.json", "https://api.example/other/", "/other"),
+        ("https://api.example/docs/api.json", "v2", "/docs/v2"),
+    ],
+)
+async def test_an_operation_may_have_a_server_of_its_own_on_the_same_origin(url, server, path):
+    here = operation("here", servers=[{"url": server}])
+    (spec,) = (await made(document({"/x": {"get": here}}), url=url)).specs
+    assert spec.meta["basePath"] == path
+
+
 async def test_an_operation_on_another_server_is_left_out_and_told():
     other = operation("away", servers=[{"url": "https://other.example"}])
     found = await made(document({"/x": {"get": other}, "/y": {"get": operation("here")}}))

@@ -13,7 +13,7 @@ from hubbub.calls.model import Ask
 from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.mcp.exchange import Exchange
 from hubbub.interfaces.mcp.parking import OURS, Parking
-from hubbub.interfaces.mcp.relay import Relay
+from hubbub.interfaces.mcp.relay import Question, Relay, by_request
 from hubbub.interfaces.mcp.rpc import Request
 from hubbub.interfaces.mcp.sessions import Session
 from hubbub.interfaces.mcp.tasks import Tasks, declared
@@ -190,6 +190,24 @@ class Calling:
             return False
         return True
 
+    async def question(
+        self, asking: Asking, key: str, method: str, params: Raw
+    ) -> Mapping[str, Any]:
+        """Ask the client something of the hub's own, in the way of its revision.
+
+        Raises:
+            NotYet: if it is to come back with the answer.
+            RpcError: if it cannot be asked, or its answer is none.
+        """
+        if not asking.modern:
+            return _reply(await by_request(asking.session, asking.exchange, method, params))
+        given = asking.request.read(_Again).input_responses
+        replies = {} if isinstance(given, UnsetType) else _reply(given)
+        if key not in replies:
+            asked = {key: Question(method, params)}
+            raise NotYet({"resultType": "input_required", "inputRequests": asked})
+        return _reply(Raw(encode(replies[key])))
+
     async def _relay(self, asking: Asking, ask: Ask, subject: str, *, resumes: bool) -> Relay:
         again = asking.request.read(_Again) if asking.modern else _Again()
         state = again.request_state
@@ -227,6 +245,13 @@ class Calling:
         except RpcError:
             self._entrance.end(relay.call)
             raise
+
+
+def _reply(given: Raw) -> dict[str, Any]:
+    reply = msgspec.json.decode(given)
+    if not isinstance(reply, dict):
+        raise RpcError(INVALID_PARAMS, "the response is not an object")
+    return reply
 
 
 def _resumed(again: _Again) -> dict[str, Raw]:

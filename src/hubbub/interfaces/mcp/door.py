@@ -34,7 +34,6 @@ from hubbub.profiles.model import DEFAULT
 from hubbub.profiles.shelf import Shelf
 from hubbub.protocol.codec import encode
 from hubbub.protocol.mcp import HANDSHAKE, HEADER_MISMATCH, INVALID_REQUEST, RequestId, RpcError
-from hubbub.upstreams.servers import Servers
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 ALL: Final = "/mcp/all"
@@ -46,11 +45,10 @@ class McpDoor:
     """Lets agents in."""
 
     def __init__(
-        self, *, entrance: Entrance, router: Router, bus: Bus, shelf: Shelf, servers: Servers
+        self, *, entrance: Entrance, router: Router, bus: Bus, shelf: Shelf, views: Views
     ) -> None:
         self._entrance = entrance
         self._shelf = shelf
-        views = Views(router.offers, servers)
         self.parking = Parking(entrance)
         self.tasks = Tasks(entrance)
         calling = Calling(entrance, self.parking, self.tasks)

@@ -12,6 +12,7 @@ from hubbub.interfaces.mcp import params, results
 from hubbub.interfaces.mcp.asking import Asking, Calling
 from hubbub.interfaces.mcp.features import Paged, cursor_key
 from hubbub.interfaces.mcp.finding import Finding
+from hubbub.interfaces.mcp.installing import Installing
 from hubbub.interfaces.mcp.metatools import SCHEMAS, VALIDATORS, tool
 from hubbub.interfaces.mcp.relay import Relay
 from hubbub.interfaces.mcp.spill import Spill
@@ -56,6 +57,7 @@ class Tools:
         self._offers = offers
         self._calling = calling
         self._finding = Finding(views, calling)
+        self._installing = Installing(views, calling)
         self.spill = Spill()
 
     # What there is.
@@ -84,6 +86,7 @@ class Tools:
         shown: list[object] = [
             tool(name, self._finding.behind(asking) if name == "find_tool" else None)
             for name in SCHEMAS
+            if self._installing.shown(asking, name)
         ]
         for name, entry in self._views.table(asking.view).pinned:
             if name not in SCHEMAS and entry.visible(asking.identity):
@@ -99,7 +102,8 @@ class Tools:
             RpcError: if there is no such tool, or the server that has it answered so.
         """
         call = asking.request.read(ToolCall)
-        if asking.view.searching and call.name in SCHEMAS:
+        own = asking.view.searching and call.name in SCHEMAS
+        if own and self._installing.shown(asking, call.name):
             return await self._meta(asking, call)
         entry = self._views.table(asking.view).find(call.name, asking.identity)
         if entry is None or entry.definition.streams:
@@ -146,6 +150,10 @@ class Tools:
                 account_id = asking.caller.account_id
                 part = self.spill.part(account_id, arguments["handle"], arguments.get("cursor"))
                 return {"content": in_words(part), "isError": False}
+            case "search_registry":
+                return results.told(await self._installing.searched(asking, arguments))
+            case "install_server":
+                return results.told(await self._installing.installed(asking, arguments))
             case _:
                 id = self._meant(asking, arguments["name"], None)
                 ask = Ask(operation_id="operation.schema", input=Raw(encode({"id": id})))

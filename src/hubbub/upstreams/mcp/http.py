@@ -69,6 +69,12 @@ class HttpWire:
                 if response.status == 200 and response.content_type == EVENTS:
                     return await self._streamed(id, response, heard)
                 return await self._answered(id, response)
+        except NeedsAuthorization as error:
+            if self.session is None or error.challenge.more:
+                raise
+            # It may be bound to a token that was shown before. A new one tells.
+            self.lost.set()
+            raise self._gone() from error
         except NOT_SENT as error:
             raise unreachable(self._server, str(error)) from error
         except TooLarge as error:
@@ -102,10 +108,13 @@ class HttpWire:
     def _note(self, response: aiohttp.ClientResponse) -> None:
         if response.status == 404 and self.session is not None:
             self.lost.set()
-            raise SessionGone(f"{self._server} no longer knows the session", server=self._server)
+            raise self._gone()
         given = response.headers.get(SESSION)
         if given is not None and response.status == 200:
             self.session = given
+
+    def _gone(self) -> SessionGone:
+        return SessionGone(f"{self._server} no longer knows the session", server=self._server)
 
     async def _answered(self, id: RequestId, response: aiohttp.ClientResponse) -> Incoming:
         """An answer that is not a stream; of another status than 200 it may be an error all the

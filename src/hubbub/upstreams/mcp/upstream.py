@@ -32,6 +32,7 @@ from hubbub.upstreams.mcp.offers import FEATURE_SPECS, features
 from hubbub.upstreams.mcp.session import Greeting, Session
 from hubbub.upstreams.mcp.sessions import Sessions
 from hubbub.upstreams.oauth.authorization import Authorization
+from hubbub.upstreams.oauth.challenge import NeedsAuthorization
 from hubbub.upstreams.servers import ResourceUpdated, Server, ServerChanged
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Left, Standing, Status
 
@@ -71,13 +72,18 @@ class McpUpstream:
     @property
     def standing(self) -> Standing:
         status, since, error = self._told
+        lacking = None if self._authorization is None else self._authorization.lacking
+        if lacking is not None:
+            # Told at once, although what stands goes only when it is used or looked at again.
+            status = status if lacking.more else "failed"
+            error = error or NeedsAuthorization(self._client.name, lacking).message
         server = self.server
         name = None if server is None else server.info.get("name")
         return Standing(
             status=status,
             since=since,
             error=error,
-            needs_authorization=bool(self._authorization and self._authorization.wanted),
+            needs_authorization=lacking is not None,
             attempts=self._backoff.attempts,
             era=None if server is None else server.era,
             version=None if server is None else str(server.info.get("version", "")) or None,

@@ -30,8 +30,8 @@ class Authorization:
 
     def __init__(self, client: Client, config: McpServer, grants: Grants, tasks: TaskGroup) -> None:
         self.config = config
-        self.wanted: Challenge | None = None
-        """What the server asks for, and the hub has to be given first."""
+        self.lacking: Challenge | None = None
+        """What the server wanted last that somebody has to agree to first."""
         self._client = client
         self._grants = grants
         self._tasks = tasks
@@ -53,7 +53,7 @@ class Authorization:
 
     def changed(self) -> None:
         """What is kept is not what it was."""
-        self._grant = self.wanted = None
+        self._grant = self.lacking = None
 
     async def token(self) -> str | None:
         """What to show now, if anything.
@@ -95,14 +95,19 @@ class Authorization:
                 await self._renewed(challenge)
                 return
         granted = (await self._held()).tokens
-        if challenge.more and granted is not None and granted.allows(challenge.scope):
+        enough = challenge.more and granted is not None and granted.allows(challenge.scope)
+        if enough or self._by_itself:
             raise Unavailable(
                 f"{self._client.name} refuses what the hub is authorized for",
                 server=self._client.name,
                 scope=challenge.scope,
             )
-        self.wanted = challenge
-        raise self._needed()
+        raise self._needed(challenge)
+
+    def let_in(self) -> None:
+        """The server has taken what it was shown."""
+        if self.lacking is not None and not self.lacking.more:
+            self.lacking = None
 
     async def authorize(self, visit: Visit) -> None:
         """Have a person agree.
@@ -111,7 +116,7 @@ class Authorization:
             HubError: names what stands in the way.
         """
         flow = await self._flow()
-        challenge = self.wanted or ANY
+        challenge = self.lacking or ANY
         keep = partial(self._keep, tell=True)
         try:
             await flow.authorized(self.config, await self._held(), challenge, visit, keep)
@@ -162,15 +167,14 @@ class Authorization:
             log.info("%s: %s", self._client.name, error.message)
             if self._by_itself:
                 raise self._refused(error) from error
-            self.wanted = challenge
             # What is of no use is not shown again. Who the hub is registered as is.
             await self._keep(_without(await self._held()), renewed=True)
-            raise self._needed() from error
+            raise self._needed(challenge) from error
 
     async def _keep(self, grant: Grant, *, renewed: bool = False, tell: bool = False) -> None:
         before, self._grant = self._grant, grant
         if grant.tokens is not None and (before is None or before.tokens != grant.tokens):
-            self.wanted = None
+            self.lacking = None
         else:
             tell = False
         if self._by_itself:
@@ -188,18 +192,13 @@ class Authorization:
                 errors=[{"field": "config.oauth", "expected": "nothing, without the extra"}],
             ) from error
 
+    def _needed(self, challenge: Challenge) -> NeedsAuthorization:
+        self.lacking = challenge
+        return NeedsAuthorization(self._client.name, challenge)
+
     def _refused(self, error: HubError) -> Unavailable:
         why = f"{self._client.name} could not be authorized: {error.message}"
         return Unavailable(why, server=self._client.name)
-
-    def _needed(self) -> NeedsAuthorization:
-        scope = None if self.wanted is None else self.wanted.scope
-        return NeedsAuthorization(
-            f"{self._client.name} needs authorization",
-            server=self._client.name,
-            operation="client.authorize",
-            scope=scope,
-        )
 
 
 def _without(grant: Grant) -> Grant:

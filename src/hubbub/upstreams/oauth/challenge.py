@@ -13,10 +13,6 @@ _PARAMETER: Final = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 
 
-class NeedsAuthorization(Unavailable):
-    """Somebody has to agree first that the hub uses the server. The call was not started."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Challenge:
     """Which token a server wants to be shown."""
@@ -41,17 +37,33 @@ class Challenge:
         return "Bearer " + ", ".join(f'{key}="{value}"' for key, value in said.items() if value)
 
 
+class NeedsAuthorization(Unavailable):
+    """Somebody has to agree first that the hub uses the server, or uses more of it. The call was
+    not started."""
+
+    def __init__(self, server: str, challenge: Challenge) -> None:
+        more = f" for {challenge.scope}" if challenge.more and challenge.scope else ""
+        super().__init__(
+            f"{server} needs authorization{more}",
+            server=server,
+            operation="client.authorize",
+            scope=challenge.scope,
+        )
+        self.challenge = challenge
+
+
 ANY: Final = Challenge(status=401)
 """Of a server that says nothing about it."""
 
 
 def challenged(status: int, headers: Sequence[str]) -> Challenge | None:
     """What a response with these `WWW-Authenticate` asks for, if it is a token."""
-    said = ", ".join(headers)[:CHARS_MAX]
-    bearer = _BEARER.search(said)
-    if status not in (401, 403) or (bearer is None and (status == 403 or said)):
+    if status not in (401, 403):
         return None
+    said = ", ".join(headers)[:CHARS_MAX]
     # Where nothing is said at all, it is to be found at the usual places.
+    if _BEARER.search(said) is None and (status == 403 or said):
+        return None
     found = {key.lower(): quoted or plain for key, quoted, plain in _PARAMETER.findall(said)}
     if status == 403 and found.get("error") != "insufficient_scope":
         return None

@@ -218,10 +218,12 @@ class _Run:
             return
         try:
             said = json.loads(response.content)
-            error, why = str(said["error"]), str(said.get("error_description", ""))
+            error, why = said["error"], said.get("error_description")
         except (ValueError, TypeError, LookupError, AttributeError):
-            error, why = f"it answered {response.status_code}", ""
-        self._said = f"{error}: {why}".removesuffix(": ")[:SAID_CHARS_MAX]
+            error, why = None, None
+        if not isinstance(error, str):
+            error, why = f"it answered {response.status_code}", None
+        self._said = (f"{error}: {why}" if why else error)[:SAID_CHARS_MAX]
         if error in UNKNOWN_CLIENT:
             await self._storage.forgotten()
 

@@ -11,13 +11,14 @@ import msgspec
 from hubbub.identity.trail import note
 from hubbub.kernel.errors import Conflict, Invalid, NotFound
 from hubbub.kernel.ids import new_id
-from hubbub.operations.context import Context
+from hubbub.operations.context import Context, Writing
 from hubbub.operations.inputs import Input
 from hubbub.operations.operation import Errors, operation
 from hubbub.protocol.codec import encode
 from hubbub.protocol.signatures import OperationType
-from hubbub.services import access, configuration
+from hubbub.services import access, configuration, references
 from hubbub.services import store as services
+from hubbub.services.encryption import Encrypted
 from hubbub.services.events import ClientChanged
 from hubbub.services.model import HTTP_API, Client
 from hubbub.services.operations import (
@@ -64,7 +65,8 @@ class Import(Source, frozen=True, kw_only=True):
     """Fields of the client's config, in place of those that the document suggests."""
     secrets: dict[SecretName, SecretValue] = {}
     """By the names under which the config refers to them. They are stored encrypted."""
-    enabled: bool = True
+    enabled: bool | None = None
+    """By default a new client is, and one that is there stays as it is."""
     org_id: str | None = None
     """The organization to which a new client belongs."""
 
@@ -175,52 +177,78 @@ class OpenApiOperations:
 
         async def work(tx: WriteTransaction) -> tuple[Client, Changes, set[str]]:
             writing = ctx.writing(tx)
-            client = await services.by_name(tx, source.name)
-            if client is None:
-                config = configuration.checked(HTTP_API, _config(found, source, {}))
-                new = NewClient(
-                    name=source.name,
-                    type=HTTP_API,
-                    config={},
-                    enabled=source.enabled,
-                    org_id=source.org_id,
-                )
-                await check_new(writing, new)
-                client = await created(writing, id, new, config, values)
-            else:
-                client = await access.changeable(tx, ctx.caller, client.id)
-                if client.type != HTTP_API or client.id != id:
-                    raise Conflict("another client has this name", name=source.name)
-                before = msgspec.json.decode(client.config, type=dict[str, object])
-                config = configuration.checked(HTTP_API, _config(found, source, before))
-                await services.change(tx, id, ctx.now, config=config, enabled=source.enabled)
-                for name, value in values.items():
-                    await services.put_secret(tx, id, name, value, None, ctx.now)
-                tx.publish(ClientChanged(client_id=id))
-            client = await services.get(tx, id)
+            client = await _client(writing, id, found, source, values)
             changes = await store.replace(tx, client, found.made.specs, ctx.now)
-            await note(
-                writing,
-                "openapi.imported",
-                client=id,
-                name=source.name,
-                added=len(changes.added),
-                changed=len(changes.changed),
-                removed=len(changes.removed),
-            )
-            names = {each.name for each in await services.secrets(tx, id)}
-            return client, changes, names
+            await _note(writing, client, changes)
+            return client, changes, {each.name for each in await services.secrets(tx, id)}
 
-        client, changes, names = await ctx.database.write(work)
+        client, changes, stored = await ctx.database.write(work)
         return ImportResult(
             client=view(client),
             count=len(found.made.specs),
             added=list(changes.added),
             changed=list(changes.changed),
             removed=list(changes.removed),
-            missing=[each for each in found.made.secrets if each.name not in names],
+            missing=_missing(client, found, stored),
             warnings=list(found.made.warnings),
         )
+
+
+async def _client(
+    ctx: Writing, id: str, found: _Read, source: Import, secrets: Mapping[str, Encrypted]
+) -> Client:
+    """The client with the name that is asked for, as it is from now on."""
+    known = await services.by_name(ctx.tx, source.name)
+    if known is None:
+        config = configuration.checked(HTTP_API, _config(found, source, {}))
+        new = NewClient(
+            name=source.name,
+            type=HTTP_API,
+            config={},
+            enabled=source.enabled is not False,
+            org_id=source.org_id,
+        )
+        await check_new(ctx, new)
+        return await created(ctx, id, new, config, dict(secrets))
+    client = await access.changeable(ctx.tx, ctx.caller, known.id)
+    if client.type != HTTP_API or client.id != id:
+        raise Conflict("another client has this name", name=source.name)
+    before = msgspec.json.decode(client.config, type=dict[str, object])
+    await services.change(
+        ctx.tx,
+        id,
+        ctx.now,
+        config=configuration.checked(HTTP_API, _config(found, source, before)),
+        enabled=client.enabled if source.enabled is None else source.enabled,
+    )
+    stored = {each.name for each in await services.secrets(ctx.tx, id)}
+    check_room(len(stored | secrets.keys()))
+    for name, value in secrets.items():
+        await services.put_secret(ctx.tx, id, name, value, None, ctx.now)
+    ctx.tx.publish(ClientChanged(client_id=id))
+    return await services.get(ctx.tx, id)
+
+
+async def _note(ctx: Writing, client: Client, changes: Changes) -> None:
+    await note(
+        ctx,
+        "openapi.imported",
+        client=client.id,
+        name=client.name,
+        added=len(changes.added),
+        changed=len(changes.changed),
+        removed=len(changes.removed),
+    )
+
+
+def _missing(client: Client, found: _Read, stored: Set[str]) -> list[Secret]:
+    """The secrets to which the config refers and that nobody has set."""
+    described = {each.name: each for each in found.made.secrets}
+    names = references.names(msgspec.json.decode(client.config))
+    return [
+        described.get(name) or Secret(name=name, description="the config refers to it")
+        for name in sorted(names - stored)
+    ]
 
 
 def _config(found: _Read, source: Import, before: Mapping[str, object]) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import anyio.to_thread
 
@@ -202,7 +202,8 @@ class _Translation:
         """What stands before the path of an operation that has a server of its own."""
         for owner in (method.place, method.item):
             for _, server in owner.each("servers"):
-                url = url_of(server)
+                # Of a document that is nowhere, its server is what it is read from.
+                url = urljoin(f"{self.base_url}/", url_of(server))
                 if not fit(url) or origin(url) not in self._origins:
                     raise Invalid("it is on another server, which is not to see the credentials")
                 return urlsplit(url).path
