@@ -70,6 +70,16 @@ class TestPolling:
         found = await until(rows.workloads, bool)
         assert found["w"].registry_server_name == "One"
 
+    async def test_at_the_start_workloads_wait_until_all_registries_were_added(self, poller, rows):
+        poller.hold()
+        poller.add_workloads(Workloads("thv", workload("w", IMAGE, tool("a"))), 60)
+        poller.add_registry(Registry("file", entry("One", IMAGE)), 60)
+        await poller.refresh("file")
+        assert await rows.workloads() == {}
+        poller.release()
+        await poller.refresh("thv")
+        assert (await rows.workloads())["w"].registry_server_name == "One"
+
     async def test_a_source_that_fails_says_why_and_takes_nothing_away(self, poller, rows):
         good, bad = Registry("good", entry("One", IMAGE)), Registry("bad")
         bad.error = Unavailable("nobody is there")

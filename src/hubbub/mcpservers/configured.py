@@ -59,16 +59,16 @@ class ConfiguredSources:
         # By client, and the name of one that was removed: one that changes often is read once.
         self._wanted: dict[str, str | None] = {}
         self._news = asyncio.Event()
+        poller.hold()
         bus.listen(ClientChanged, lambda event: self._want(event.client_id, None))
         bus.listen(ClientRemoved, lambda event: self._want(event.client_id, event.name))
 
     async def run(self) -> None:
         """Follow the rows for as long as this runs."""
-        async with self._database.reading() as tx:
-            clients = await store.enabled(tx, TYPES)
-        # Registries first: workloads wait for those that there are when they begin.
-        for client in sorted(clients, key=lambda each: each.type != MCP_REGISTRY):
-            await self._begin(client)
+        try:
+            await self._first()
+        finally:
+            self._poller.release()
         while True:
             with anyio.move_on_after(UNFIT_RETRY_S if self._unfit else None):
                 await self._news.wait()
@@ -76,6 +76,13 @@ class ConfiguredSources:
             wanted, self._wanted = self._wanted, {}
             for client_id in {**dict.fromkeys(self._unfit), **wanted}:
                 await self._renew(client_id, wanted.get(client_id))
+
+    async def _first(self) -> None:
+        async with self._database.reading() as tx:
+            clients = await store.enabled(tx, TYPES)
+        # Registries first: workloads wait for those that there are when they begin.
+        for client in sorted(clients, key=lambda each: each.type != MCP_REGISTRY):
+            await self._begin(client)
 
     def _want(self, client_id: str, removed: str | None) -> None:
         self._wanted[client_id] = removed

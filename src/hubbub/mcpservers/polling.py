@@ -74,6 +74,16 @@ class Poller:
         self._chance = chance
         self._polled: dict[str, _Polled] = {}
         self._turns = anyio.Semaphore(AT_ONCE)
+        self._begun = anyio.Event()
+        self._begun.set()
+
+    def hold(self) -> None:
+        """Registries are about to be added: workloads wait until `release`, or half a minute."""
+        self._begun = anyio.Event()
+
+    def release(self) -> None:
+        """The registries that there are at the start were added."""
+        self._begun.set()
 
     def add_registry(self, source: RegistrySource, every_s: float) -> None:
         """Ask a registry from now on, in place of the source of this name if there is one."""
@@ -114,7 +124,10 @@ class Poller:
         polled = self._polled.get(name)
         if polled is None:
             raise NotFound(f"no source {name}", source=name)
-        await self._turn(polled)
+        if polled.state.kind == "workload" and not polled.tried.is_set():
+            await polled.tried.wait()  # it is about to be asked for the first time
+        else:
+            await self._turn(polled)
         return polled.state
 
     def states(self, kind: Kind) -> list[State]:
@@ -144,17 +157,22 @@ class Poller:
         self._tasks.start_soon(self._ask_for_ever, polled)
 
     async def _ask_for_ever(self, polled: _Polled) -> None:
-        with polled.scope:
-            if polled.state.kind == "workload":
-                await self._registries_first()
-            while True:
-                await self._turn(polled)
-                polled.tried.set()
-                await anyio.sleep(self._pause_s(polled.state))
+        try:
+            with polled.scope:
+                if polled.state.kind == "workload":
+                    await self._registries_first()
+                while True:
+                    await self._turn(polled)
+                    polled.tried.set()
+                    await anyio.sleep(self._pause_s(polled.state))
+        finally:
+            # Nobody is to wait for one that is asked no more.
+            polled.tried.set()
 
     async def _registries_first(self) -> None:
         """What is matched only once should have something to be matched with."""
         with anyio.move_on_after(REGISTRIES_FIRST_S):
+            await self._begun.wait()
             for each in list(self._polled.values()):
                 if each.state.kind == "registry":
                     await each.tried.wait()

@@ -108,8 +108,12 @@ async def ask(
     *,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
+    follow: bool = True,
 ) -> Answer:
     """GET, bounded in time and in size.
+
+    Args:
+        follow: go where it is sent on to; not with headers that are meant for nobody else.
 
     Raises:
         Unavailable: if there is no answer, or one that the server could not give.
@@ -118,7 +122,9 @@ async def ask(
     """
     aiohttp = importlib.import_module("aiohttp")
     try:
-        async with client.get(url, headers=headers, params=query, max_redirects=5) as response:
+        async with client.get(
+            url, headers=headers, params=query, allow_redirects=follow, max_redirects=5
+        ) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(CHUNK):
                 body += chunk
@@ -128,7 +134,7 @@ async def ask(
         raise TimedOut(f"no answer from {_origin(url)} in time") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:
         raise Unavailable(f"{_origin(url)} cannot be asked: {_said(error)}") from error
-    if response.status >= 400:
+    if response.status >= 400 or (response.status >= 300 and response.status != 304):
         raise Unavailable(f"{_origin(url)} answered {response.status}", status=response.status)
     return Answer(status=response.status, headers=response.headers, body=bytes(body))
 
