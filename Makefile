@@ -45,4 +45,6 @@ lock: ## Rebuild the locks from pyproject.toml and tests/outside/package.json (n
 	$(HUB) --group build -o requirements/runtime.txt
 	$(HUB) --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) --group outside -o requirements/outside.txt
+	$(COMPILE) --group fastmcp -o requirements/fastmcp.txt
+	$(COMPILE) --group contextforge -o requirements/contextforge.txt
 	./hub dev python tools/npmlock.py

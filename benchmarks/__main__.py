@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks import durable, http, profile, registry, relay, search, start
+from benchmarks import durable, http, mcp, profile, registry, relay, search, start
 from benchmarks.tables import Budget, budgets
 
 Part = Callable[..., Awaitable[tuple[dict[str, Any], list[Budget]]]]
@@ -20,6 +20,7 @@ PARTS: Final[dict[str, Part]] = {
     "start": start.run,
     "durable": durable.run,
     "http": http.run,
+    "mcp": mcp.run,
     "search": search.run,
     "registry": registry.run,
 }

@@ -34,7 +34,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 def _answer(message: dict[str, object]) -> dict[str, object] | None:
     if "id" not in message:
         return None
-    params = message.get("params")
+    params = message.get("params", {})
     assert isinstance(params, dict)
     modern = VERSION_KEY in params.get("_meta", {})
     result: dict[str, object]
@@ -47,6 +47,8 @@ def _answer(message: dict[str, object]) -> dict[str, object] | None:
             }
         case "server/discover" if modern:
             result = {"supportedVersions": [MODERN], "capabilities": {"tools": {}}}
+        case "ping":
+            result = {}
         case "tools/list":
             result = {"tools": [TOOL]}
         case "tools/call":

@@ -66,3 +66,13 @@ async def test_the_hub_as_a_client_passes_all_that_is_required(node, tmp_path, h
     wanted = conformance.required(node, revision, "client")
     found = await conformance.run_client(node, revision, tmp_path, command, wanted, environment)
     assert unmet(found, wanted) == {}
+
+
+async def test_the_hub_has_credentials_of_its_own_where_a_server_wants_no_person(
+    node, tmp_path, hub
+):
+    command = f"{sys.executable} {conformance.AGENT}"
+    environment = {"HUBBUB_URL": hub.url, "HUBBUB_KEY": hub.key}
+    name = "auth/client-credentials-basic"
+    found = await conformance.run_client(node, None, tmp_path, command, [name], environment)
+    assert found == {name: []}

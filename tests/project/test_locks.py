@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "requirements" / "runtime.txt"
 DEV = ROOT / "requirements" / "dev.txt"
 OUTSIDE = ROOT / "requirements" / "outside.txt"
+PEERS = [ROOT / "requirements" / f"{name}.txt" for name in ("fastmcp", "contextforge")]
 NODE = ROOT / "tests" / "outside" / "package-lock.json"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -91,6 +92,13 @@ def test_every_program_of_others_is_pinned_within_its_bounds(entry):
     assert locked(OUTSIDE)[canonicalize_name(requirement.name)] in requirement.specifier
 
 
+@pytest.mark.parametrize("lock", PEERS, ids=lambda lock: lock.stem)
+def test_every_gateway_of_others_is_pinned_within_its_bounds(lock):
+    (entry,) = group(lock.stem)
+    requirement = Requirement(entry)
+    assert locked(lock)[canonicalize_name(requirement.name)] in requirement.specifier
+
+
 def test_every_package_for_node_is_pinned_by_its_hash():
     packages = json.loads(NODE.read_text())["packages"]
     asked = json.loads(NODE.with_name("package.json").read_text())
@@ -109,7 +117,7 @@ def test_the_development_lock_holds_the_runtime_lock():
     assert locked(RUNTIME).items() <= locked(DEV).items()
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, DEV, OUTSIDE, NODE], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [RUNTIME, DEV, OUTSIDE, *PEERS, NODE], ids=lambda lock: lock.name)
 def test_a_lock_names_no_place_to_fetch_from(lock):
     assert not re.findall(r"\w+://\S+|--index-url|--find-links|@ \S+", lock.read_text())
 

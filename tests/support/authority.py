@@ -37,8 +37,10 @@ HOST = "127.0.0.1"
 class Authority:
     """Everybody who asks agrees. What it gives, it can take back."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, path: str) -> None:
         self.url = url
+        self.server = f"{url}{path}"
+        """What it gives tokens for."""
         self.life_s: int | None = 3600
         self.refreshes = True
         """Whether tokens come with another that renews them."""
@@ -99,7 +101,7 @@ class Authority:
         self, client: OAuthClientInformationFull, authorization_code: AuthorizationCode
     ) -> OAuthToken:
         del self.codes[authorization_code.code]
-        assert authorization_code.resource == f"{self.url}/mcp"
+        assert authorization_code.resource == self.server
         return self._given(client.client_id, authorization_code.scopes)
 
     async def load_refresh_token(
@@ -141,10 +143,13 @@ class Authority:
 
 @asynccontextmanager
 async def guarded_server(era: str = "both") -> AsyncIterator[Authority]:
-    """A server at `authority.url` and below, with one tool."""
+    """A server at `authority.server`, with one tool."""
     with socket.create_server((HOST, 0)) as listener:
-        authority = Authority(f"http://{HOST}:{listener.getsockname()[1]}")
-        app = _Entry(_server(authority).streamable_http_app(), authority, era)
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        authority = Authority(url, "/sse" if era == "sse" else "/mcp")
+        made = _server(authority)
+        app = made.sse_app() if era == "sse" else made.streamable_http_app()
+        app = _Entry(app, authority, "both" if era == "sse" else era)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -181,7 +186,7 @@ def _server(authority: Authority) -> MCPServer:
         auth_server_provider=authority,
         auth=AuthSettings(
             issuer_url=AnyHttpUrl(authority.url),
-            resource_server_url=AnyHttpUrl(f"{authority.url}/mcp"),
+            resource_server_url=AnyHttpUrl(authority.server),
             required_scopes=["use"],
             validate_token_resource=False,
             client_registration_options=ClientRegistrationOptions(

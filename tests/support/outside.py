@@ -65,7 +65,22 @@ def node() -> Node:
 def outside_python() -> Path:
     """The folder of the programs in the environment of `requirements/outside.txt`."""
     with reporting_absence():
-        return installed("python", [REQUIREMENTS], _install_environment) / "bin"
+        return environment("python", REQUIREMENTS) / "bin"
+
+
+def environment(kind: str, requirements: Path, python: str = sys.executable) -> Path:
+    """The folder of an environment that holds what this file locks.
+
+    Raises:
+        Unavailable: if it cannot be made.
+    """
+
+    def install(folder: Path) -> None:
+        _run(python, "-m", "venv", folder, cwd=folder)
+        pip = ("-m", "pip", "-q", "--disable-pip-version-check", "--no-input", "install")
+        _run(folder / "bin" / "python", *pip, "--require-hashes", "-r", requirements, cwd=folder)
+
+    return installed(kind, [requirements], install)
 
 
 def installed(kind: str, locks: list[Path], install: Callable[[Path], None]) -> Path:
@@ -102,12 +117,6 @@ def _install_packages(folder: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(NPM / name, folder / name)
     _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", cwd=folder)
-
-
-def _install_environment(folder: Path) -> None:
-    _run(sys.executable, "-m", "venv", folder, cwd=folder)
-    pip = ("-m", "pip", "-q", "--disable-pip-version-check", "--no-input", "install")
-    _run(folder / "bin" / "python", *pip, "--require-hashes", "-r", REQUIREMENTS, cwd=folder)
 
 
 def _node(folder: Path) -> str:

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from mcp.shared.auth import OAuthClientInformationFull
+from pydantic import AnyUrl
 
 from hubbub.calls.tables import call_graph_nodes
 from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound, Unavailable
@@ -27,11 +29,14 @@ async def authority(request):
 
 
 both_eras = pytest.mark.parametrize("authority", ["legacy", "modern"], indirect=True)
+each_kind = pytest.mark.parametrize("authority", ["legacy", "modern", "sse"], indirect=True)
 
 
 async def add(call, authority, **more):
-    config = {"transport": "streamable-http", "url": f"{authority.url}/mcp", **more}
-    await call("client.create", name="guarded", type="mcp-server", config=config)
+    transport = "sse" if authority.server.endswith("/sse") else "streamable-http"
+    secrets = more.pop("secrets", {})
+    config = {"transport": transport, "url": authority.server, **more}
+    await call("client.create", name="guarded", type="mcp-server", config=config, secrets=secrets)
 
 
 async def standing(call):
@@ -57,7 +62,7 @@ async def let_in(hub, authority):
     return call
 
 
-@both_eras
+@each_kind
 async def test_a_server_that_asks_for_it_is_used_once_somebody_has_agreed(hub, authority):
     call = hub.door()
     await add(call, authority)
@@ -167,7 +172,7 @@ async def test_forgetting_the_secret_is_logging_out(let_in, authority):
 
 async def test_tokens_for_one_server_are_not_shown_to_another(let_in, authority):
     async with guarded_server() as other:
-        config = {"transport": "streamable-http", "url": f"{other.url}/mcp"}
+        config = {"transport": "streamable-http", "url": other.server}
         await let_in("client.update", client="guarded", config=config)
         assert (await connected(let_in, "guarded", "failed"))["needsAuthorization"]
 
@@ -274,7 +279,7 @@ async def test_who_shows_a_key_of_their_own_is_asked_for_no_other(hub, authority
     call = hub.door()
     config = {
         "transport": "streamable-http",
-        "url": f"{authority.url}/mcp",
+        "url": authority.server,
         "headers": {"Authorization": "Bearer ${secret:KEY}"},
     }
     await call(
@@ -285,6 +290,49 @@ async def test_who_shows_a_key_of_their_own_is_asked_for_no_other(hub, authority
     assert "401" in found["error"]
     with pytest.raises(Conflict):
         await call("client.authorize", id="guarded")
+
+
+def registered(authority):
+    """The hub, registered by hand."""
+    authority.clients["hubbub"] = OAuthClientInformationFull(
+        client_id="hubbub",
+        client_secret="s3cret-of-the-hub",
+        redirect_uris=["https://hub.example.org/oauth/callback"],
+        token_endpoint_auth_method="client_secret_basic",
+        scope="use",
+    )
+    return {"clientId": "hubbub", "clientSecret": "${secret:HUB}"}
+
+
+async def test_a_hub_that_was_registered_by_hand_registers_no_more(hub, authority):
+    call = hub.door()
+    oauth = registered(authority) | {"issuer": authority.url}
+    redirect_url = f"{hub.url}/oauth/callback"
+    authority.clients["hubbub"].redirect_uris = [AnyUrl(redirect_url)]
+    await add(call, authority, oauth=oauth, secrets={"HUB": "s3cret-of-the-hub"})
+    await connected(call, "guarded", "failed")
+    assert (await agree(call)).status_code == 200
+    await connected(call, "guarded")
+    authority.expire()
+    assert (await call("guarded.hello"))["result"] == "hello"
+    assert (authority.renewals, list(authority.clients)) == (1, ["hubbub"])
+
+
+async def test_a_secret_is_shown_to_nobody_but_whom_it_is_for(hub, authority):
+    call = hub.door()
+    oauth = registered(authority) | {"issuer": "https://login.example.org"}
+    await add(call, authority, oauth=oauth, secrets={"HUB": "s3cret-of-the-hub"})
+    await connected(call, "guarded", "failed")
+    with pytest.raises(Unavailable, match="another authorization server"):
+        await call("client.authorize", id="guarded")
+    assert (authority.codes, list(authority.clients)) == ({}, ["hubbub"])
+
+
+async def test_that_somebody_had_it_authorized_is_in_the_trail(let_in):
+    me = (await let_in("account.me"))["id"]
+    trail = (await let_in("audit.list", ownerId=me))["items"]
+    actions = [entry["action"] for entry in trail if entry["action"].startswith("client.")]
+    assert actions[:2] == ["client.authorized", "client.authorizing"]
 
 
 async def test_without_the_extra_it_says_which(hub, authority, monkeypatch):
@@ -302,7 +350,7 @@ async def test_what_is_the_hubs_own_is_neither_set_nor_referred_to(hub, authorit
         await call("client.setSecret", client="guarded", key="oauth.grant", value="x")
     config = {
         "transport": "streamable-http",
-        "url": f"{authority.url}/mcp",
+        "url": authority.server,
         "headers": {"X-Stolen": "${secret:oauth.grant}"},
     }
     with pytest.raises(Invalid):

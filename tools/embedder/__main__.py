@@ -2,7 +2,7 @@
 
 python -m embedder teach   SETS TEACHER WORK         what the teacher says of words and texts
 python -m embedder train   SETS WORK OUT             the model, of all sets
-python -m embedder measure SETS WORK [SET ...]       models of the other sets, on these (or on all)
+python -m embedder measure SETS WORK                 models of some sets, on the others
 
 Run it in `tools`, with `src` on the path, in an environment with torch; `teach` needs
 sentence-transformers too. SETS is a folder of folders with `tools.jsonl` and `queries.jsonl`.
@@ -11,11 +11,12 @@ sentence-transformers too. SETS is a folder of folders with `tools.jsonl` and `q
 import argparse
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from embedder import sets, teacher, training
-from embedder.table import Table
+from embedder.table import Table, averaged
 from hubbub.search.measuring import Evaluation, average, evaluate
 
 FOLDS: Final = (
@@ -30,21 +31,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("step", choices=["teach", "train", "measure"])
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="how many runs to average")
     parser.add_argument("--set", dest="only", action="append", default=[])
     given = parser.parse_args()
     match given.step, given.folders:
         case "teach", [folder, model, work]:
             teacher.teach(sets.read(folder), model, work)
         case "train", [folder, work, out]:
-            training.trained(sets.read(folder), work, seed=given.seed).save(out)
+            _trained(sets.read(folder), work, given.seeds).save(out)
         case "measure", [folder, work]:
-            _measure(folder, work, given.seed, given.only)
+            _measure(folder, work, given.seeds, given.only)
         case _:
             parser.error("see --help for the folders that a step takes")
 
 
-def _measure(folder: Path, work: Path, seed: int, only: list[str]) -> None:
+def _trained(known: Sequence[sets.Set], work: Path, seeds: int) -> Table:
+    return averaged([training.trained(known, work, seed=seed) for seed in range(seeds)])
+
+
+def _measure(folder: Path, work: Path, seeds: int, only: list[str]) -> None:
     """Train on all sets but some, and search those."""
     known = sets.read(folder)
     found: list[Evaluation] = []
@@ -52,7 +57,7 @@ def _measure(folder: Path, work: Path, seed: int, only: list[str]) -> None:
         if only and not set(only) & set(held):
             continue
         rest = sets.without(known, held)
-        table = training.trained(rest, work, seed=seed)
+        table = _trained(rest, work, seeds)
         found += [_searched(table, folder / name) for name in held]
     for each in found:
         figures = {way: measured.ndcg_10 for way, measured in each.ways.items()}

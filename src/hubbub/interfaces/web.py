@@ -70,14 +70,16 @@ def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
     """The ASGI application behind its guard; `private` if strangers can reach it."""
     pages = _Pages(parts, private=private)
     calls = Route("/v1/{namespace}/{name}", parts.http.call)
-    calls.methods = {"GET", "POST"}  # and not HEAD, which Starlette adds to GET
+    callback = Route(CALLBACK, Callback(parts.authorizations).arrived)
+    # And not HEAD, which Starlette adds to GET.
+    calls.methods, callback.methods = {"GET", "POST"}, {"GET"}
     app = Starlette(
         routes=[
             Route("/", RedirectResponse("/docs")),
             calls,
             *(Route(path, parts.mcp.handle, methods=["GET", "POST", "DELETE"]) for path in PATHS),
             *(Route(f"{METADATA}{path}", parts.mcp.protected_resource) for path in ("", *PATHS)),
-            Route(CALLBACK, Callback(parts.authorizations).arrived),
+            callback,
             *parts.registry.routes(),
             Route("/health", pages.health),
             Route("/ready", pages.ready),

@@ -109,15 +109,15 @@ class Authorization:
         if self.lacking is not None and not self.lacking.more:
             self.lacking = None
 
-    async def authorize(self, visit: Visit) -> None:
-        """Have a person agree.
+    async def authorize(self, visit: Visit, by: str) -> None:
+        """Have a person agree, for the account that asks for it.
 
         Raises:
             HubError: names what stands in the way.
         """
         flow = await self._flow()
         challenge = self.lacking or ANY
-        keep = partial(self._keep, tell=True)
+        keep = partial(self._keep, by=by)
         try:
             await flow.authorized(self.config, await self._held(), challenge, visit, keep)
         except flow.Refused as error:
@@ -171,15 +171,15 @@ class Authorization:
             await self._keep(_without(await self._held()), renewed=True)
             raise self._needed(challenge) from error
 
-    async def _keep(self, grant: Grant, *, renewed: bool = False, tell: bool = False) -> None:
+    async def _keep(self, grant: Grant, *, renewed: bool = False, by: str | None = None) -> None:
         before, self._grant = self._grant, grant
         if grant.tokens is not None and (before is None or before.tokens != grant.tokens):
             self.lacking = None
         else:
-            tell = False
+            by = None  # nothing that anybody could use
         if self._by_itself:
             return
-        if not await self._grants.keep(self._client.id, grant, renewed=renewed, tell=tell):
+        if not await self._grants.keep(self._client.id, grant, renewed=renewed, by=by):
             self._grant = None
 
     async def _flow(self) -> Any:

@@ -38,6 +38,8 @@ class Visiting:
     """One person's way to an authorization server and back."""
 
     client: Client
+    by: str
+    """The account that asked for it."""
     redirect_url: str
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     url: asyncio.Future[str] = field(default_factory=asyncio.Future)
@@ -127,7 +129,7 @@ class Authorizations:
         error: HubError = ExecutionFailed("the hub failed")
         try:
             with visit.scope:
-                await authorization.authorize(visit)
+                await authorization.authorize(visit, visit.by)
                 visit.done.set_result(None)
             error = Unavailable("another one was begun")
         except HubError as found:

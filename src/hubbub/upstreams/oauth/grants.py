@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from hubbub.identity.store import audit
 from hubbub.kernel.clock import Clock
 from hubbub.protocol.codec import UNREADABLE, encode
 from hubbub.services import store
@@ -45,13 +46,14 @@ class Grants:
             return None
 
     async def keep(
-        self, client_id: str, grant: Grant, *, renewed: bool = False, tell: bool = False
+        self, client_id: str, grant: Grant, *, renewed: bool = False, by: str | None = None
     ) -> bool:
         """Keep a grant in place of any other; whether it is kept.
 
         Args:
             renewed: only if there still is one; it may have been given up meanwhile.
-            tell: whoever keeps connections, to be made anew with it.
+            by: the account that had somebody agree to it. It is noted, and whoever keeps
+                connections is told, so that they are made anew.
 
         Raises:
             NotFound: the client is gone.
@@ -60,11 +62,15 @@ class Grants:
         now = self._clock()
 
         async def work(tx: WriteTransaction) -> bool:
-            await store.get(tx, client_id)
+            client = await store.get(tx, client_id)
             if renewed and not await store.secrets(tx, client_id, [KEY]):
                 return False
             await store.put_secret(tx, client_id, KEY, values[KEY], None, now)
-            if tell:
+            if by is not None:
+                details = {"client": client_id, "name": client.name}
+                await audit(
+                    tx, "client.authorized", owner_id=by, key_id=None, details=details, now=now
+                )
                 tx.publish(ClientChanged(client_id=client_id))
             return True
 

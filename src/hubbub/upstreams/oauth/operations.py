@@ -75,7 +75,8 @@ class AuthorizationOperations:
             raise Conflict("this client has credentials of its own", client=client.id)
         configured = None if oauth is None else oauth.redirect_url
         redirect_url = configured or ask.redirect_url or self._authorizations.redirect_url
-        visit = Visiting(client=client, redirect_url=_checked(redirect_url))
+        by = ctx.caller.account_id
+        visit = Visiting(client=client, by=by, redirect_url=_checked(redirect_url))
         url = await self._authorizations.begun(client, authorization, visit)
 
         async def work(tx: WriteTransaction) -> None:
