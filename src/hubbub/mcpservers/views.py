@@ -5,7 +5,6 @@ from datetime import datetime
 
 import msgspec
 
-from hubbub.mcpservers.ingestion import Report
 from hubbub.mcpservers.model import (
     RegistryServer,
     Status,
@@ -14,6 +13,7 @@ from hubbub.mcpservers.model import (
     WorkloadWithRegistry,
 )
 from hubbub.mcpservers.polling import State
+from hubbub.mcpservers.report import Report
 from hubbub.mcpservers.texts import text_of
 
 
