@@ -76,6 +76,7 @@ from hubbub.storage.database import Database, dialect_of
 from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
+from hubbub.upstreams.adoption import Adoption
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.upstream import McpUpstream
 from hubbub.upstreams.oauth.authorizations import Authorizations
@@ -250,6 +251,7 @@ async def _built(
     sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
     tasks.start_soon(surviving, sources.run)
     tasks.start_soon(surviving, followed, bus, poller)
+    tasks.start_soon(surviving, Adoption(database, bus, utc_now).run)
     tasks.start_soon(every, MEND_EVERY_S, poller.mend)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),

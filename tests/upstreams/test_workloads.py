@@ -2,7 +2,14 @@
 
 import json
 
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
 from tests.support.hub import until
+from tests.support.upstream import fixture_server
+from tests.upstreams.openapi.api import running
 from tests.upstreams.test_mcp_servers import config, connected
 
 
@@ -38,3 +45,39 @@ async def test_a_registry_that_is_configured_is_read(hub, tmp_path):
     assert found["items"][0]["server"]["package"] == "pypi:mcp-server-time"
     await call("client.remove", client="local")
     await until(lambda: call("registry.list"), lambda page: page["items"] == [])
+
+
+@pytest.mark.slow
+async def test_a_server_that_a_source_says_is_running_is_connected_and_its_tools_called(hub):
+    said = []
+
+    async def workloads(request):
+        return JSONResponse({"workloads": said})
+
+    async def version(request):
+        return JSONResponse({"version": "v1.0.0"})
+
+    paths = {"/api/v1beta/workloads": workloads, "/api/v1beta/version": version}
+    app = Starlette(routes=[Route(path, answer) for path, answer in paths.items()])
+    async with fixture_server() as url, running(app) as toolhive:
+        said.append(
+            {
+                "name": "fixture",
+                "package": "example/fixture:1",
+                "url": url,
+                "status": "running",
+                "transport_type": "streamable-http",
+                "group": "lab",
+            }
+        )
+        call = hub.door()
+        config = {"kind": "toolhive", "port": int(toolhive.rpartition(":")[2])}
+        await call("client.create", name="thv", type="workload-source", config=config)
+        await until(lambda: call("client.get", client="fixture"), bool)
+        await connected(call, "fixture")
+        assert (await call("fixture.test_simple_text"))[0]["type"] == "text"
+        (found,) = (await call("workload.list"))["items"]
+        assert (found["source"], found["status"], found["group"]) == ("thv", "running", "lab")
+        said[0]["status"] = "stopped"
+        await call("workload.refresh", source="thv")
+        await until(lambda: call("client.list"), lambda page: len(page["items"]) == 1)

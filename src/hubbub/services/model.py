@@ -69,6 +69,8 @@ class McpServer(Config, frozen=True, kw_only=True):
     revision has none to share."""
     poll_s: Seconds = 300.0
     """How often it is asked for its tools, where it does not tell of changes."""
+    workload: str | None = None
+    """The id of the workload that it is, where a source says that it runs. Set by the hub."""
 
 
 class HttpApi(Config, frozen=True, kw_only=True):

@@ -89,6 +89,8 @@ class OwnWorkloads:
             refused.append(f"{client.name}: {error.message}")
             return None
         assert isinstance(config, McpServer)
+        if config.workload is not None:
+            return None  # its source tells of it
         tools = None
         if server is not None:
             tools, unfit = tools_of(listed(spec) for spec in server.tools)
