@@ -52,6 +52,8 @@ class Authority:
         self.busy = asyncio.Event()
         """Cleared, it renews nothing until it is set."""
         self.busy.set()
+        self.down = False
+        """Whether it gives no tokens, because it cannot."""
         self.bound: dict[str, str] | None = None
         """By session the only token that is good for it, if sessions are bound to tokens."""
         self.seen: list[str] = []
@@ -171,6 +173,9 @@ class _Entry:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope) if scope["type"] == "http" else {}
         session, token = headers.get("mcp-session-id"), headers.get("authorization", "")
+        if self._authority.down and scope.get("path") == "/token":
+            await Response(status_code=503)(scope, receive, send)
+            return
         bound = self._authority.bound
         if bound is None or session is None or bound.setdefault(session, token) == token:
             here = scope.get("path") == "/mcp"

@@ -136,6 +136,15 @@ async def _renewing(hub):
     return known._renewal is not None
 
 
+async def test_an_authorization_server_that_is_down_takes_nothing_away(let_in, authority):
+    authority.expire()
+    authority.down = True
+    with pytest.raises(Unavailable, match="answered 503"):
+        await let_in("guarded.hello")
+    authority.down = False
+    assert (await let_in("guarded.hello"))["result"] == "hello"
+
+
 @both_eras
 async def test_who_is_not_let_in_any_more_is_told_so_and_may_be_again(let_in, authority):
     authority.revoke()

@@ -11,12 +11,11 @@ sentence-transformers too. SETS is a folder of folders with `tools.jsonl` and `q
 import argparse
 import asyncio
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from embedder import sets, teacher, training
-from embedder.table import Table, averaged
+from embedder.table import Table
 from hubbub.search.measuring import Evaluation, average, evaluate
 
 FOLDS: Final = (
@@ -31,25 +30,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("step", choices=["teach", "train", "measure"])
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--seeds", type=int, default=1, help="how many runs to average")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", dest="only", action="append", default=[])
     given = parser.parse_args()
     match given.step, given.folders:
         case "teach", [folder, model, work]:
             teacher.teach(sets.read(folder), model, work)
         case "train", [folder, work, out]:
-            _trained(sets.read(folder), work, given.seeds).save(out)
+            training.trained(sets.read(folder), work, seed=given.seed).save(out)
         case "measure", [folder, work]:
-            _measure(folder, work, given.seeds, given.only)
+            _measure(folder, work, given.seed, given.only)
         case _:
             parser.error("see --help for the folders that a step takes")
 
 
-def _trained(known: Sequence[sets.Set], work: Path, seeds: int) -> Table:
-    return averaged([training.trained(known, work, seed=seed) for seed in range(seeds)])
-
-
-def _measure(folder: Path, work: Path, seeds: int, only: list[str]) -> None:
+def _measure(folder: Path, work: Path, seed: int, only: list[str]) -> None:
     """Train on all sets but some, and search those."""
     known = sets.read(folder)
     found: list[Evaluation] = []
@@ -57,7 +52,7 @@ def _measure(folder: Path, work: Path, seeds: int, only: list[str]) -> None:
         if only and not set(only) & set(held):
             continue
         rest = sets.without(known, held)
-        table = _trained(rest, work, seeds)
+        table = training.trained(rest, work, seed=seed)
         found += [_searched(table, folder / name) for name in held]
     for each in found:
         figures = {way: measured.ndcg_10 for way, measured in each.ways.items()}

@@ -32,12 +32,6 @@ class Table:
         return StaticEmbedder(folder)
 
 
-def averaged(tables: Sequence[Table]) -> Table:
-    """Tables that began alike and learned by different chances, as one that owes less to chance."""
-    vectors = np.mean([table.vectors for table in tables], axis=0)
-    return Table(tokens=tables[0].tokens, vectors=np.asarray(vectors, np.float32))
-
-
 def shrunk(vectors: NDArray[Any], dimensions: int) -> NDArray[np.float32]:
     """The directions in which vectors differ most, each vector of length one."""
     centred = vectors.astype(np.float32) - vectors.mean(axis=0, dtype=np.float32)

@@ -22,6 +22,8 @@ WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4f
 BATCH: Final = 128
 TEXT_TOKENS_MAX: Final = 96
 WORD_USES_MIN: Final = 4
+WORD_SETS_MIN: Final = 2
+"""What is a word in one set alone is mostly a name, and in its pieces it is learned better."""
 _PIECE: Final = re.compile(r"(##)?[a-z0-9]+")
 _RUN: Final = re.compile(r"[^\W_]+")
 _WORD: Final = re.compile(r"[a-z][a-z0-9]{2,23}")
@@ -78,12 +80,20 @@ def lesson(work: Path) -> Lesson:
 def words(sets: Iterable[Set], known: set[str]) -> list[str]:
     """Words of tools that are no single piece, and are used often enough to have a row."""
     uses: Counter[str] = Counter()
+    spread: Counter[str] = Counter()
     for each in sets:
+        here: Counter[str] = Counter()
         for tool in each.tools:
-            uses.update(_words(f"{text(tool.document)} {tool.document.name}"))
+            here.update(_words(f"{text(tool.document)} {tool.document.name}"))
         for question in each.questions:
-            uses.update(_words(question.text))
-    often = [word for word, count in uses.items() if count >= WORD_USES_MIN and word not in known]
+            here.update(_words(question.text))
+        uses += here
+        spread.update(here.keys())
+    often = [
+        word
+        for word, count in uses.items()
+        if count >= WORD_USES_MIN and spread[word] >= WORD_SETS_MIN and word not in known
+    ]
     return sorted(often, key=lambda word: (-uses[word], word))
 
 

@@ -31,7 +31,7 @@ TEMPERATURE: Final = 0.05
 TEACHER_TEMPERATURE: Final = 0.05
 QUESTIONS_MAX: Final = 1500
 """Of one set, each epoch: one large set is not to drown the others."""
-QUESTION_TIMES: Final = 2
+QUESTION_TIMES: Final = 1
 COMMON: Final = 1e-3
 """The share of all tokens at which one counts half at first, as in SIF."""
 TEXT_CHARS: Final = 1000

@@ -6,7 +6,6 @@ the group and not for the catalogue.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import Final, TypeVar
@@ -16,6 +15,7 @@ from hubbub.kernel.errors import Busy, Conflict, Invalid
 from hubbub.mcpservers import registry_store, workload_store
 from hubbub.mcpservers.matching import Normaliser, exact
 from hubbub.mcpservers.registry_steps import mend_server, put_server, remove_server
+from hubbub.mcpservers.report import Count, Report
 from hubbub.mcpservers.snapshots import (
     REFUSALS_MAX,
     RegistryEntry,
@@ -40,28 +40,6 @@ TOOLS_AT_ONCE: Final = 1_000
 ATTEMPTS_MAX: Final = 5
 
 E = TypeVar("E", RegistryEntry, WorkloadEntry)
-
-
-@dataclass
-class Report:
-    """What an ingestion did."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    embedded: int = 0
-    """Texts that were given to the model."""
-    refused: list[str] = field(default_factory=list)
-    """What was left out, and why; no more than a hundred."""
-
-    def refuse(self, why: str) -> None:
-        if len(self.refused) < REFUSALS_MAX:
-            self.refused.append(why)
-
-    @property
-    def wrote(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
 
 
 Plan = Callable[[Transaction], Awaitable[Sequence[Step]]]
@@ -223,7 +201,7 @@ class Ingestion:
                 count.put(old is None)
             return steps
 
-        count = _Count()
+        count = Count()
         await self._in_step(plan, report)
         count.add_to(report)
 
@@ -273,7 +251,7 @@ class Ingestion:
                 count.put(old is None)
             return steps
 
-        count = _Count()
+        count = Count()
         await self._in_step(plan, report)
         count.add_to(report)
 
@@ -344,30 +322,6 @@ class Ingestion:
             except _Behind:
                 report.embedded -= len(vectors.made)
         raise Busy("what is known changes faster than it can be embedded", retryAfterMs=1000)
-
-
-class _Count:
-    """What a plan came to. A plan is made more than once, and counts once."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self._added = self._changed = 0
-        self._refused: list[str] = []
-
-    def put(self, new: bool) -> None:
-        self._added += new
-        self._changed += not new
-
-    def refuse(self, why: str) -> None:
-        self._refused.append(why)
-
-    def add_to(self, report: Report) -> None:
-        report.added += self._added
-        report.changed += self._changed
-        for why in self._refused:
-            report.refuse(why)
 
 
 def _fitting(entries: Iterable[E], report: Report) -> Iterator[E]:

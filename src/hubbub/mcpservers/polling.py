@@ -14,8 +14,9 @@ from anyio.abc import TaskGroup
 
 from hubbub.kernel.clock import Clock
 from hubbub.kernel.errors import Conflict, HubError, Invalid, NotFound
-from hubbub.mcpservers.ingestion import Ingestion, Report
+from hubbub.mcpservers.ingestion import Ingestion
 from hubbub.mcpservers.model import BY_HAND
+from hubbub.mcpservers.report import Report
 from hubbub.mcpservers.snapshots import RegistrySnapshot, WorkloadSnapshot
 from hubbub.mcpservers.sources import RegistrySource, WorkloadSource
 

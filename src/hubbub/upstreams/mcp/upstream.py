@@ -226,7 +226,7 @@ class McpUpstream:
             await catalog.activate(tx, CLIENT_PROVIDER, self._client.id, offers, now)
             if news:
                 tx.publish(OperationsDefined(operations=news))
-            return [defined(stored[spec.id].row, spec) for spec in specs]
+            return [defined(stored[spec.id].row, spec, relayed=not spec.shared) for spec in specs]
 
         definitions = await self._around.database.write(work)
         link.offers(found.tools)

@@ -167,11 +167,13 @@ class OpenApiOperations:
         gone from it is removed, and the config stays but for what is given.
         """
         check_name(source.name, self._reserved)
-        check_room(len(source.secrets))
         check_keys(source.secrets)
         found = await _read(source)
         async with ctx.database.reading() as reading:
             known = await services.by_name(reading, source.name)
+            stored = await services.secrets(reading, known.id) if known is not None else []
+        # To encrypt takes a while, and is not begun in vain.
+        check_room(len({each.name for each in stored} | source.secrets.keys()))
         id = new_id() if known is None else known.id
         values = await self._secrets.encrypted(id, source.secrets)
 
@@ -182,14 +184,14 @@ class OpenApiOperations:
             await _note(writing, client, changes)
             return client, changes, {each.name for each in await services.secrets(tx, id)}
 
-        client, changes, stored = await ctx.database.write(work)
+        client, changes, names = await ctx.database.write(work)
         return ImportResult(
             client=view(client),
             count=len(found.made.specs),
             added=list(changes.added),
             changed=list(changes.changed),
             removed=list(changes.removed),
-            missing=_missing(client, found, stored),
+            missing=_missing(client, found, names),
             warnings=list(found.made.warnings),
         )
 
