@@ -51,6 +51,8 @@ class Finding:
     ) -> tuple[list[dict[str, object]], str | None]:
         """The best tools for one query, and what stood in the way of finding more."""
         profile = None if asking.view.profile is None else asking.view.profile.name
+        # Said apart they count as words alone; a text that is vague would outweigh them.
+        text = f"{text} {words}".strip()
         sought = {"text": text, "keywords": words, "limit": arguments.get("limit", 5)}
         ask = Ask(
             operation_id="operation.search",
