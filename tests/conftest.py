@@ -103,6 +103,13 @@ def postgres_template(postgres_server):
         yield Template.made(url)
 
 
+@pytest.fixture(scope="session")
+def postgres_copies(postgres_server, postgres_template):
+    copies = services.Copies(postgres_server, postgres_template.url)
+    yield copies
+    copies.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def dialect(request):
     """Which of the two databases."""
@@ -120,7 +127,8 @@ def new_database(request, dialect):
     """`with new_database(template) as url`: a copy; with None, an empty one."""
     if dialect == "sqlite":
         return sqlite_copy
-    return partial(postgres_copy, request.getfixturevalue("postgres_server"))
+    wanted = ("postgres_server", "postgres_copies")
+    return partial(postgres_copy, *map(request.getfixturevalue, wanted))
 
 
 @pytest.fixture

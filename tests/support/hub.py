@@ -187,7 +187,7 @@ async def last(call: Call, operation: str, *statuses: str) -> Any:
 
 
 @contextmanager
-def postgres_copy(server: str, template: Template | None) -> Iterator[str]:
+def postgres_copy(server: str, copies: services.Copies, template: Template | None) -> Iterator[str]:
     """The URL of a database of one's own, empty without a template."""
-    with services.database(server, template=template.url if template else None) as url:
+    with services.database(server) if template is None else copies.copy() as url:
         yield url
