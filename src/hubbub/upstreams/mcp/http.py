@@ -16,7 +16,7 @@ from hubbub.protocol.mcp import INVALID_REQUEST, RequestId
 from hubbub.services.model import McpServer
 from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.mcp.messages import Failure, Incoming, incoming
-from hubbub.upstreams.mcp.wire import Heard, SessionGone, lost, too_large, unreachable
+from hubbub.upstreams.mcp.wire import NO_HEADERS, Heard, SessionGone, lost, too_large, unreachable
 from hubbub.upstreams.web import web_client
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 EVENTS: Final = "text/event-stream"
 ACCEPT: Final = {"Accept": f"application/json, {EVENTS}", "Content-Type": "application/json"}
 SESSION: Final = "Mcp-Session-Id"
-NO_HEADERS: Final[Mapping[str, str]] = {}
+VERSION: Final = "MCP-Protocol-Version"
 NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 RESUMED_MAX: Final = 5
 RETRY_MS: Final = 1000
@@ -42,27 +42,20 @@ class HttpWire:
         self.session: str | None = None
         self._server = server
         self._web = web
-        self._url = url
+        self._url = URL(url)
         self._heard = heard
-        self._version: str | None = None
-
-    @property
-    def _headers(self) -> dict[str, str]:
-        headers = dict(ACCEPT)
-        if self.session is not None:
-            headers[SESSION] = self.session
-        if self._version is not None:
-            headers["MCP-Protocol-Version"] = self._version
-        return headers
+        self._headers = dict(ACCEPT)
 
     def greeted(self, version: str | None) -> None:
-        self._version = version
+        self._headers.pop(VERSION, None)
+        if version is not None:
+            self._headers[VERSION] = version
 
     async def exchange(
         self, id: RequestId, message: bytes, headers: Mapping[str, str], heard: Heard
     ) -> Incoming:
         try:
-            async with self._posted(message, headers) as response:
+            async with await self._posted(message, headers) as response:
                 self._note(response)
                 if response.status == 200 and response.content_type == EVENTS:
                     return await self._streamed(id, response, heard)
@@ -76,29 +69,32 @@ class HttpWire:
 
     async def tell(self, message: bytes) -> None:
         try:
-            async with self._posted(message) as response:
+            async with await self._posted(message) as response:
                 await _bounded(response)
         except (aiohttp.ClientError, OSError, TooLarge) as error:
             raise unreachable(self._server, str(error)) from error
 
-    @asynccontextmanager
     async def _posted(
         self, message: bytes, headers: Mapping[str, str] = NO_HEADERS
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> aiohttp.ClientResponse:
         """The response to a message, sent on where the server itself says that it has moved. It
         goes nowhere else: the secrets in the headers are meant for this server alone."""
-        for last in (False, True):
-            async with self._web.post(
-                self._url,
-                data=message,
-                headers=self._headers | dict(headers),
-                allow_redirects=False,
-            ) as response:
-                moved = None if last else _moved(response)
-                if moved is None:
-                    yield response
-                    return
-            self._url = moved
+        response = await self._post(message, headers)
+        try:
+            moved = _moved(response)
+        except ValueError:
+            response.close()
+            raise
+        if moved is None:
+            return response
+        response.close()
+        self._url = moved
+        return await self._post(message, headers)
+
+    async def _post(self, message: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        return await self._web.post(
+            self._url, data=message, headers={**self._headers, **headers}, allow_redirects=False
+        )
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
         if response.status == 404 and self.session is not None:
@@ -106,7 +102,7 @@ class HttpWire:
             raise SessionGone(f"{self._server} no longer knows the session", server=self._server)
         given = response.headers.get(SESSION)
         if given is not None and response.status == 200:
-            self.session = given
+            self.session = self._headers[SESSION] = given
 
     async def _answered(self, id: RequestId, response: aiohttp.ClientResponse) -> Incoming:
         """An answer that is not a stream; of another status than 200 it may be an error all the
@@ -174,7 +170,7 @@ class HttpWire:
         there. Only servers that shake hands have such a stream."""
         events = Events(FRAME_BYTES_MAX)
         while not self.lost.is_set():
-            headers = self._headers
+            headers = dict(self._headers)
             if events.last_id is not None:
                 headers["Last-Event-ID"] = events.last_id
             try:
@@ -236,12 +232,12 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _moved(response: aiohttp.ClientResponse) -> str | None:
+def _moved(response: aiohttp.ClientResponse) -> URL | None:
     """Where else on the same server the same is to be sent, as to a path that ends in a slash."""
     if response.status not in (307, 308):
         return None
     url = response.url.join(URL(response.headers.get("Location", "")))
-    return str(url) if url.origin() == response.url.origin() else None
+    return url if url.origin() == response.url.origin() else None
 
 
 def _retry_s(events: Events) -> float:
