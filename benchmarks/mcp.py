@@ -62,6 +62,10 @@ class Target:
             "wrong": self.wrong,
         }
 
+    def row(self) -> list[str]:
+        *values, wrong = self.figures().values()
+        return [self.name, *map(number, values), str(wrong)]
+
 
 async def run(*, quick: bool) -> tuple[dict[str, Any], list[Budget]]:
     """All of them in turn, round by round, in the one era and then in the other."""
@@ -73,7 +77,10 @@ async def run(*, quick: bool) -> tuple[dict[str, Any], list[Budget]]:
             here = [target for target in targets if target.clients.place.era == era]
             await _measure(here, rounds, seconds)
             figures[era] = {target.name: target.figures() for target in here}
-            rows = [[name, *map(number, found.values())] for name, found in figures[era].items()]
+            rows = [target.row() for target in here]
+            for target in here:
+                if target.wrong:
+                    print(f"({target.name}, wrong: {target.clients.last_wrong[:300]!r})")
             table("", [f"mcp: tools/call echo, revision {era}", *HEAD], rows)
     return figures, _budgets(figures)
 
@@ -81,9 +88,9 @@ async def run(*, quick: bool) -> tuple[dict[str, Any], list[Budget]]:
 async def _measure(targets: list[Target], rounds: int, seconds: float) -> None:
     for target in targets:
         await target.clients.greet()
-        warm = await target.clients.load(IN_FLIGHT, 0.3)
+        for in_flight in (1, IN_FLIGHT):
+            await target.clients.load(in_flight, 0.3)
         await target.settled()
-        assert warm.errors < warm.calls, f"{target.name} answers nothing right"
     for _ in range(rounds):
         for in_flight in (IN_FLIGHT, 1):
             for target in targets:

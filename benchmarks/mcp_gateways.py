@@ -98,7 +98,8 @@ async def _contextforge(url: str, stack: ExitStack) -> list[Gateway]:
 
 
 def _forge(home: Path, stack: ExitStack, *, stateful: bool) -> tuple[Process, str, dict[str, str]]:
-    """ContextForge on SQLite, with keys of its own, that may reach servers on this machine."""
+    """ContextForge on SQLite, with keys of its own and no limit to how often it is asked, that may
+    reach servers on this machine."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     settings = {
@@ -107,6 +108,7 @@ def _forge(home: Path, stack: ExitStack, *, stateful: bool) -> tuple[Process, st
         "DATABASE_URL": sqlite(stack.enter_context(folder())),
         "CACHE_TYPE": "memory",
         "LOG_LEVEL": "ERROR",
+        "RATE_LIMITING_ENABLED": "false",
         "SSRF_ALLOW_LOCALHOST": "true",
         "SSRF_ALLOW_PRIVATE_NETWORKS": "true",
         "USE_STATEFUL_SESSIONS": str(stateful).lower(),
