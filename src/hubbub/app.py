@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +36,9 @@ from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.guard import Guard, is_loopback
 from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import McpDoor
+from hubbub.interfaces.mcp.views import View, Views
 from hubbub.interfaces.metrics import Metrics
+from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.server import bound, listening
 from hubbub.interfaces.web import Parts, web
 from hubbub.interfaces.websocket import WebSocketDoor
@@ -44,6 +46,13 @@ from hubbub.kernel.clock import utc_now
 from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
 from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import every, surviving, ungrouped
+from hubbub.mcpservers.configured import ConfiguredSources
+from hubbub.mcpservers.finder import Finder as ServerFinder
+from hubbub.mcpservers.ingestion import Ingestion
+from hubbub.mcpservers.matching import exact, tolerant
+from hubbub.mcpservers.operations import RegistryOperations, WorkloadOperations
+from hubbub.mcpservers.polling import Poller
+from hubbub.mcpservers.vectors import Meaningless
 from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
@@ -51,6 +60,7 @@ from hubbub.operations.recording import Recorder
 from hubbub.profiles.operations import ProfileOperations
 from hubbub.profiles.shelf import Shelf
 from hubbub.search.choosing import chosen
+from hubbub.search.embedding import Embedder
 from hubbub.services import keyfile
 from hubbub.services.configuration import AnyConfig
 from hubbub.services.inspection import look_over
@@ -66,17 +76,23 @@ from hubbub.storage.database import Database, dialect_of
 from hubbub.storage.migrate import upgrade
 from hubbub.storage.sqlite import SQLiteDatabase, lock
 from hubbub.storage.transaction import WriteTransaction
+from hubbub.upstreams.adoption import Adoption
 from hubbub.upstreams.connections import Connections
 from hubbub.upstreams.mcp.upstream import McpUpstream
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.grants import Grants
+from hubbub.upstreams.oauth.operations import CALLBACK, AuthorizationOperations
 from hubbub.upstreams.openapi.operations import OpenApiOperations
 from hubbub.upstreams.openapi.upstream import HttpUpstream
 from hubbub.upstreams.operations import ConnectionOperations
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Upstream
+from hubbub.upstreams.workloads import EVERY_S, OwnWorkloads, followed, tools_at
 
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
+MEND_EVERY_S: Final = 60.0
 SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
     {"mcp", "system"}
@@ -93,6 +109,8 @@ RESERVED: Final = frozenset(
             ProfileOperations,
             ClientOperations,
             OpenApiOperations,
+            RegistryOperations,
+            WorkloadOperations,
         )
     }
 )
@@ -111,6 +129,7 @@ class House:
     graph: CallGraph
     presence: Presence
     connections: Connections
+    authorizations: Authorizations
     mcp: McpDoor
     sockets: WebSocketDoor
     app: ASGIApp
@@ -122,6 +141,7 @@ class House:
         """Take no more calls, tell everybody, and let what is in flight end, for a while."""
         self.router.drain()
         self.sockets.goodbye(retry_after_ms=500)
+        self.mcp.goodbye()
         with anyio.move_on_after(self.settings.drain_s):
             await self.router.quiet()
         self.router.close()
@@ -168,6 +188,8 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[House, str]]:
             opened(settings) as house,
             listening(house.app, house.sockets, listener) as url,
         ):
+            if is_loopback(settings.host):
+                house.authorizations.redirect_url = f"{url}{CALLBACK}"
             try:
                 yield house, url
             finally:
@@ -214,17 +236,34 @@ async def _built(
     ring = await keyfile.opened(settings.key_path, database)
     tasks.start_soon(surviving, look_over, database, ring)
     secrets = Secrets(database, ring, utc_now)
-    connections = _connections(Around(router=router, database=database, bus=bus), secrets)
-    finder = _finder(settings, database, bus)
+    authorizations = Authorizations(bus, Grants(database, secrets, utc_now), tasks)
+    around = Around(router=router, database=database, bus=bus)
+    connections = _connections(around, secrets, authorizations)
+    shelf, views = Shelf(database, bus), Views(router.offers, connections)
+    embedder = chosen(settings.choice, database, utc_now)
+    finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
     tasks.start_soon(surviving, finder.run)
+    ingestion = _ingestion(settings, database, embedder)
+    poller = Poller(ingestion, utc_now, tasks)
+    servers = ServerFinder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+    tasks.start_soon(surviving, servers.run)
+    poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
+    sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
+    tasks.start_soon(surviving, sources.run)
+    tasks.start_soon(surviving, followed, bus, poller)
+    tasks.start_soon(surviving, Adoption(database, bus, utc_now).run)
+    tasks.start_soon(every, MEND_EVERY_S, poller.mend)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        _catalog(router, finder),
+        OperationOperations(finder, _Live(router, views, shelf)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
-        ConnectionOperations(connections, secrets),
+        ConnectionOperations(connections, secrets, authorizations),
+        AuthorizationOperations(authorizations, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
+        RegistryOperations(ingestion, poller, servers),
+        WorkloadOperations(ingestion, poller, servers),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -241,16 +280,17 @@ async def _built(
         peer_bytes_max=settings.peer_bytes_max,
     )
     entrance = Entrance(calls=calls, door=door, bus=bus)
-    shelf = Shelf(database, bus)
-    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, servers=connections)
+    mcp = McpDoor(entrance=entrance, router=router, bus=bus, shelf=shelf, views=views)
     parts = Parts(
         entrance=entrance,
         http=HttpDoor(entrance=entrance, offers=router.offers),
+        registry=RegistryDoor(entrance=entrance, database=database),
         mcp=mcp,
         sockets=sockets,
         router=router,
         graph=graph,
         presence=presence,
+        authorizations=authorizations,
         database=database,
         metrics=metrics,
         operations=operations,
@@ -264,6 +304,7 @@ async def _built(
         graph=graph,
         presence=presence,
         connections=connections,
+        authorizations=authorizations,
         mcp=mcp,
         sockets=sockets,
         app=web(parts, guard, private=not is_loopback(settings.host)),
@@ -272,9 +313,21 @@ async def _built(
     )
 
 
-def _finder(settings: Settings, database: Database, bus: Bus) -> Finder:
-    embedder = chosen(settings.choice, database, utc_now)
-    return Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+def _ingestion(settings: Settings, database: Database, chosen: Embedder | None) -> Ingestion:
+    alike = tolerant if settings.server_matching == "tolerant" else exact
+    make = partial(_model, chosen, by_meaning=settings.choice.by_meaning)
+    return Ingestion(database, make, utc_now, alike)
+
+
+def _model(chosen: Embedder | None, *, by_meaning: bool) -> Embedder:
+    """What servers and their tools are embedded by. The hub's own stands on numpy, and is loaded
+    when there is something to embed."""
+    if not by_meaning:
+        return Meaningless()
+    if chosen is not None:
+        return chosen
+    own: Embedder = importlib.import_module("hubbub.search.static").built_in()
+    return own
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -290,14 +343,10 @@ def _operations(*domains: object) -> list[Operation]:
     return [operation for domain in domains for operation in operations_of(domain)]
 
 
-def _catalog(router: Router, finder: Finder) -> OperationOperations:
-    return OperationOperations(finder, partial(_offered_by_hub, router), partial(_meant, router))
-
-
-def _connections(around: Around, secrets: Secrets) -> Connections:
+def _connections(around: Around, secrets: Secrets, authorizations: Authorizations) -> Connections:
     def mcp_server(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, McpServer)
-        return McpUpstream(client, config, around)
+        return McpUpstream(client, config, around, authorizations.of(client, config))
 
     def http_api(client: Client, config: AnyConfig) -> Upstream:
         assert isinstance(config, HttpApi)
@@ -312,20 +361,36 @@ def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
     return defined(rows[spec.id], spec, own=True, sensitive=operation.sensitive)
 
 
-def _offered_by_hub(router: Router, operation_id: str) -> bool:
-    offering = router.offers.get(operation_id)
-    return offering is not None and any(p.type == HUB for p in offering.providers)
+class _Live:
+    """What can be called now, and what of it is shown where."""
 
+    def __init__(self, router: Router, views: Views, shelf: Shelf) -> None:
+        self._offers = router.offers
+        self._views = views
+        self._shelf = shelf
 
-def _meant(router: Router, operation_id: str, caller: Caller) -> str:
-    """The id of the operation that a caller means, who may have used its provider's own name."""
-    identity = caller.identity
-    try:
-        ask = Ask(operation_id=operation_id)
-        offering = router.offers.find(ask, None if identity is None else identity.id)
-    except NotOffered:
-        return operation_id
-    return offering.definition.id
+    def offered_by_hub(self, operation_id: str) -> bool:
+        offering = self._offers.get(operation_id)
+        return offering is not None and any(p.type == HUB for p in offering.providers)
+
+    def meant(self, operation_id: str, caller: Caller) -> str:
+        identity = caller.identity
+        try:
+            ask = Ask(operation_id=operation_id)
+            offering = self._offers.find(ask, None if identity is None else identity.id)
+        except NotOffered:
+            return operation_id
+        return offering.definition.id
+
+    async def shown(self, profile: str | None, caller: Caller) -> Callable[[str], bool]:
+        if profile is None:
+            return lambda id: self._offers.get(id) is not None
+        found = await self._shelf.named(profile)
+        if found is None:
+            return lambda id: False
+        view = View(path="", searching=True, profile=found, chosen_by=profile)
+        table = self._views.table(view)
+        return lambda id: table.get(id, caller.identity) is not None
 
 
 async def _settle(

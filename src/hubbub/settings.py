@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, get_type_hints
+from typing import Annotated, Final, Literal, get_type_hints
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -63,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How long calls in flight may take to end when the hub stops."""
     key_file: str = ""
     """The file with the keys that secrets are encrypted with; beside the database by default."""
+    server_matching: Literal["exact", "tolerant"] = "exact"
+    """When a server that runs is taken for one in a registry: by exactly the same URL or package,
+    or also with another tag or digest, another case, a default port, a closing slash."""
     embedder: str = "built-in"
     """What compares meanings in a search: `built-in`, which needs nothing; `fastembed`, a model on
     this machine; the address of an OpenAI-compatible API, as `https://host/v1`; or `none`, and

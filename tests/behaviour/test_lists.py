@@ -9,7 +9,10 @@ from hubbub.kernel.errors import Invalid
 from hubbub.kernel.paging import encode_cursor
 from tests.support.peer import spec
 
-LISTS = ("account.list", "apiKey.list", "audit.list", "call.list", "operation.list", "spoke.list")
+LISTS = (
+    *("account.list", "apiKey.list", "audit.list", "call.list", "client.list", "client.status"),
+    *("operation.list", "profile.list", "registry.list", "spoke.list", "workload.list"),
+)
 
 
 async def walked(call, operation, limit, **input):
@@ -31,11 +34,21 @@ async def filled(hub):
         account = await owner("account.create", email=f"{n}@example.org")
         await owner("apiKey.create", ownerId=account["id"])
         await hub.spoke(f"spoke-{n}", spec(f"dev.n{n}", "read"))
+        await owner("profile.create", name=f"profile-{n}")
+        await owner("registry.add", name=f"server-{n}", package=f"npm:server-{n}")
+        server = {"transport": "stdio", "command": f"server-{n}"}
+        more = {"type": "mcp-server", "config": server, "enabled": False}
+        await owner("client.create", name=f"client-{n}", **more)
+    await owner("workload.refresh", source="hub")
     await hub.written()
 
 
-# These are walked in tests/operations/test_pages.py: they need something to rank.
-RANKED = ("call.stats", "operation.graph", "operation.search")
+# These are walked in tests/operations/test_pages.py, tests/services and tests/mcpservers: they need
+# something to rank, or to belong to.
+RANKED = (
+    *("call.stats", "client.listSecrets", "client.reencrypt", "operation.graph"),
+    *("operation.search", "workload.search"),
+)
 
 
 def test_every_list_is_looked_at(hub):

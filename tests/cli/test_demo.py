@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 TITLES = [
     *("a hub", "a spoke", "another spoke", "find"),
     *("call", "nested calls", "a stream", "stop"),
+    *("MCP servers", "an HTTP API", "an agent"),
 ]
 
 

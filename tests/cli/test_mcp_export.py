@@ -177,6 +177,17 @@ def test_what_was_changed_since_is_kept_by_an_undo(home):
     assert "hubbub" not in left.get("mcp_servers", {})
 
 
+def test_an_entry_that_stood_there_before_is_put_back(home):
+    file = home.path / "mcp.json"
+    file.write_text('{"mcpServers": {"hubbub": {"command": "old"}}}')
+    words = ("mcp", "export", "--to", "plain", "--file", str(file))
+    assert home(*words).exit_code == 0
+    file.write_text(file.read_text().replace("{", '{"more": 1, ', 1))
+    assert home(*words, "--undo").exit_code == 0
+    left = json.loads(file.read_text())
+    assert left == {"more": 1, "mcpServers": {"hubbub": {"command": "old"}}}
+
+
 def test_a_file_that_was_not_there_is_gone_after_an_undo(home):
     file = home.path / "config" / "zed" / "settings.json"
     for words in ((), ("--profile", "mine")):

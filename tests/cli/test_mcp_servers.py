@@ -1,6 +1,7 @@
 """Servers that the hub is told of by hand, or that it takes over from other programs."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def test_without_a_word_it_shows_what_there_is(home):
     shown = {(each["client"], tuple(each["servers"])) for each in found}
     assert shown == {("cursor", ("github", "docs", "other", "hub")), ("claude-code", ())}
     assert "the file is no JSON" in home("import").stdout
+
+
+def test_servers_among_other_settings_are_found(home):
+    file = home.path / "config" / "Code" / "User" / "settings.json"
+    try:
+        file.parent.mkdir(parents=True)
+        file.write_text('{"editor.fontSize": 12, "mcp": {"servers": {"a": {"command": "x"}}}}')
+        found = json.loads(home("import", "--json").stdout)
+        assert [(each["client"], each["servers"]) for each in found] == [("vscode", ["a"])]
+        file.write_text('{"editor.fontSize": 12}')
+        assert json.loads(home("import", "--json").stdout) == []
+    finally:
+        shutil.rmtree(home.path / "config" / "Code")
 
 
 def test_servers_of_another_program_are_taken_over(home, answer, forgotten):

@@ -65,7 +65,7 @@ HTTP = {"transport": "streamable-http", "url": "https://e.com/mcp"}
             '{"projects": {"/people/ada/work": {"mcpServers": {"a": {"type": "stdio",'
             ' "command": "npx", "args": ["-y", "thing"], "env": {}}}}, "/else": {"mcpServers":'
             ' {"b": {"command": "b"}}}}}',
-            STDIO,
+            {**STDIO, "cwd": "/people/ada/work"},
         ),
         (
             "claude-code",
@@ -195,6 +195,14 @@ def test_each_client_writes_its_servers_in_its_own_way(client, text, config):
                 "&api_key=${secret:API_KEY}"
             },
             {"URL_PASSWORD": "pw", "API_KEY": "k%2F1"},
+        ),
+        (
+            '{"url": "https://e.com/${GITHUB_TOKEN}/mcp?api_key=k&t=${DB_PASSWORD}&p=${PLACE}"}',
+            {
+                "url": "https://e.com/${secret:GITHUB_TOKEN}/mcp?api_key=${secret:API_KEY}"
+                "&t=${secret:DB_PASSWORD}&p=here"
+            },
+            {"GITHUB_TOKEN": "ghp-secret", "API_KEY": "k", "DB_PASSWORD": "hush"},
         ),
         (
             '{"command": "x", "envFile": "/e/.env", "env": {"MODE": "slow"}}',

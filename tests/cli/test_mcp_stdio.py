@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import pytest
 from mcp import StdioServerParameters
@@ -12,7 +12,7 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult
 
-from tests.cli.conftest import END_S, environment
+from tests.cli.conftest import END_S, environment, serving
 from tests.support.upstream import COMMAND, START_S
 
 HELLO = {
@@ -213,6 +213,16 @@ async def test_what_is_cancelled_is_not_answered(words, fixture_url, modern):
         assert (await bridge.hear())["id"] == 2
 
 
+@pytest.mark.slow
+async def test_many_requests_at_once_are_all_answered(words, fixture_url):
+    async with pipes(words, fixture_url) as bridge:
+        await bridge.shake_hands()
+        many = range(1, 400)
+        for id in many:
+            await bridge.say({"id": id, "method": "ping"})
+        assert sorted([(await bridge.hear())["id"] for _ in many]) == list(many)
+
+
 async def test_what_is_no_message_is_refused(words, fixture_url):
     async with pipes(words, fixture_url) as bridge:
         for line in (b"{\n", b"[]\n", b'{"jsonrpc":"2.0","id":{},"method":"x"}\n'):
@@ -230,6 +240,15 @@ async def test_it_ends_when_its_input_does(words, fixture_url):
         await bridge.say({"id": 1, "method": "tools/call", "params": params})
         bridge.process.stdin.close()
         assert await bridge.process.wait() == 0
+
+
+@pytest.mark.slow
+async def test_it_ends_when_its_input_does_even_if_there_is_no_hub(words):
+    async with pipes(words, "http://127.0.0.1:9") as bridge:
+        await bridge.say({"method": "notifications/initialized"})
+        bridge.process.stdin.close()
+        async with asyncio.timeout(10):
+            assert await bridge.process.wait() == 0
 
 
 @pytest.mark.slow
@@ -259,3 +278,24 @@ async def test_a_hub_that_was_restarted_is_the_same_to_its_client(words):
 def called(id, name, **arguments):
     params = {"name": name, "arguments": arguments}
     return {"id": id, "method": "tools/call", "params": params}
+
+
+@pytest.mark.slow
+async def test_the_hub_itself_may_be_restarted(tmp_path):
+    database = f"sqlite:///{tmp_path / 'hub.sqlite'}"
+    command = [sys.executable, "-m", "hubbub", "mcp", "stdio"]
+    with ExitStack() as first:
+        url = first.enter_context(serving(tmp_path, "--database", database))["url"]
+        env = {**environment(tmp_path), "HUBBUB_URL": url}
+        async with pipes(lambda url: (command, env), url) as bridge:
+            await bridge.shake_hands()
+            before = await bridge.ask(1, "tools/list")
+            first.close()
+            await bridge.say(called(2, "find_tool", queries=["which calls failed"]))
+            with serving(tmp_path, "--database", database, "--port", url.rpartition(":")[2]):
+                found = await bridge.answer(2)
+                assert found["result"]["isError"] is False
+                again = await bridge.ask(3, "tools/list")
+                assert again["result"] == before["result"]
+                bridge.process.stdin.close()
+                assert await bridge.process.wait() == 0

@@ -53,7 +53,10 @@ async def test_an_agent_sees_a_few_tools_and_what_stands_behind_them(hub, agent)
     await hub.spoke("laptop", spec("dev.fs", "read"))
     async with agent() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-    assert list(tools) == ["find_tool", "describe_tool", "call_tool", "list_tools", "read_result"]
+    assert list(tools) == [
+        *("find_tool", "describe_tool", "call_tool", "list_tools", "read_result"),
+        *("search_registry", "install_server"),
+    ]
     assert "dev.fs" in tools["find_tool"].description
 
 

@@ -18,7 +18,13 @@ async def test_a_query_with_a_flat_input_may_be_asked_for_by_get(hub):
     path = (await paths_of(hub))["/v1/operation/search"]
     assert sorted(path) == ["get", "post"]
     named = {each["name"]: each["required"] for each in path["get"]["parameters"]}
-    assert named == {"text": True, "keywords": False, "limit": False, "cursor": False}
+    assert named == {
+        "text": True,
+        "keywords": False,
+        "profile": False,
+        "limit": False,
+        "cursor": False,
+    }
 
 
 async def test_every_operation_has_a_name_of_its_own(hub):

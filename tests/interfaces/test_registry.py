@@ -28,7 +28,7 @@ BOTH = {
 
 @pytest.fixture
 async def get(hub):
-    ingestion = Ingestion(hub.house.database, Counting(), utc_now)
+    ingestion = Ingestion(hub.house.database, Counting, utc_now)
     await ingestion.registry(parse([BOTH], "official"))
     await ingestion.registry(
         registry(

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from hubbub.interfaces.mcp.sessions import ACCOUNT_SESSIONS_MAX
 from tests.mcp.conftest import events
 
@@ -34,6 +36,7 @@ async def test_a_session_is_nobody_elses_and_holds_at_one_address(hub, wire):
     assert (other.status_code, elsewhere.status_code) == (404, 404)
 
 
+@pytest.mark.slow
 async def test_sessions_that_nobody_ends_cost_little(hub, wire):
     client = wire()
     await client.shake()

@@ -74,7 +74,7 @@ def embedder():
 
 @pytest.fixture
 def ingestion(database, embedder):
-    return Ingestion(database, embedder, utc_now)
+    return Ingestion(database, lambda: embedder, utc_now)
 
 
 @pytest.fixture

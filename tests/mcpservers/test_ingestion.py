@@ -205,7 +205,7 @@ async def test_what_one_source_says_another_does_not_take_over(ingestion, rows):
 async def test_a_workload_that_several_entries_match_is_refused_and_the_others_are_not(
     database, embedder, rows
 ):
-    ingestion = Ingestion(database, embedder, utc_now, tolerant)
+    ingestion = Ingestion(database, lambda: embedder, utc_now, tolerant)
     await ingestion.registry(
         registry(entry("One", container("mcp/x:1")), entry("Two", container("mcp/x:2")))
     )

@@ -37,7 +37,7 @@ async def poller(ingestion):
 
 @pytest.fixture
 def call(database, bus, ingestion, poller):
-    finder = Finder(database, bus)
+    finder = Finder(database, bus, by_meaning=False)
     domains = (
         RegistryOperations(ingestion, poller, finder),
         WorkloadOperations(ingestion, poller, finder),

@@ -70,6 +70,16 @@ class TestPolling:
         found = await until(rows.workloads, bool)
         assert found["w"].registry_server_name == "One"
 
+    async def test_at_the_start_workloads_wait_until_all_registries_were_added(self, poller, rows):
+        poller.hold()
+        poller.add_workloads(Workloads("thv", workload("w", IMAGE, tool("a"))), 60)
+        poller.add_registry(Registry("file", entry("One", IMAGE)), 60)
+        await poller.refresh("file")
+        assert await rows.workloads() == {}
+        poller.release()
+        await poller.refresh("thv")
+        assert (await rows.workloads())["w"].registry_server_name == "One"
+
     async def test_a_source_that_fails_says_why_and_takes_nothing_away(self, poller, rows):
         good, bad = Registry("good", entry("One", IMAGE)), Registry("bad")
         bad.error = Unavailable("nobody is there")
@@ -97,13 +107,22 @@ class TestPolling:
     async def test_a_source_that_is_removed_takes_with_it_what_it_said(self, poller, rows):
         poller.add_registry(Registry("file", entry("One", IMAGE)), 60)
         await poller.refresh("file")
-        await poller.remove("file", forget=True)
+        await poller.forget("file")
         assert await rows.registry() == {}
         assert poller.states("registry") == []
         with pytest.raises(NotFound):
             await poller.refresh("file")
 
+    async def test_a_source_that_is_switched_off_leaves_what_it_said(self, poller, rows):
+        poller.add_registry(Registry("file", entry("One", IMAGE)), 60)
+        await poller.refresh("file")
+        poller.remove("file")
+        assert list(await rows.registry()) == ["One"]
+        assert poller.states("registry") == []
+
     async def test_a_name_is_of_one_kind(self, poller):
         poller.add_registry(Registry("file"), 60)
         with pytest.raises(Conflict):
             poller.add_workloads(Workloads("file"), 60)
+        with pytest.raises(Conflict):
+            poller.add_registry(Registry("hand"), 60)

@@ -206,3 +206,15 @@ async def test_a_toolhive_that_is_not_there_says_so(far, monkeypatch):
     monkeypatch.setattr(toolhive, "PORTS", range(1, 3))
     with pytest.raises(Unavailable):
         await ToolHive("thv").snapshot()
+
+
+async def test_headers_that_are_meant_for_one_go_to_nobody_else(far):
+    elsewhere = web.Response(status=302, headers={"Location": f"{far.url}/other"})
+    far.answers["/here"] = lambda request: elsewhere
+    far.answers["/other"] = {"mcpServers": {"a": {"url": "https://a/mcp"}}}
+    assert names(await Catalogue("far", f"{far.url}/here").snapshot()) == ["a"]
+    elsewhere = web.Response(status=302, headers={"Location": f"{far.url}/other"})
+    far.asked.clear()
+    with pytest.raises(Unavailable):
+        await Catalogue("far", f"{far.url}/here", {"X-Key": "mine"}).snapshot()
+    assert far.asked == ["/here"]

@@ -24,6 +24,8 @@ SCENARIO = os.environ["MCP_CONFORMANCE_SCENARIO"]
 REVISION = os.environ["MCP_CONFORMANCE_PROTOCOL_VERSION"]
 CONTEXT = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
 CONNECT_S = 25
+METADATA = "https://conformance-test.local/client-metadata.json"
+AGREED_MAX = 5
 
 ARGUMENTS = {
     "add_numbers": {"a": 5, "b": 3},
@@ -37,8 +39,7 @@ async def main(server: str) -> None:
     name = f"c{uuid4().hex[:12]}"
     headers = {"Authorization": f"Bearer {KEY}"}
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
-        config = {"transport": "streamable-http", "url": server, "connectTimeoutS": 20}
-        await call(http, "client/create", name=name, type="mcp-server", config=config)
+        await create(http, name, server)
         try:
             await call(http, "profile/create", name=name, servers=[name])
             await connected(http, name)
@@ -50,6 +51,11 @@ async def main(server: str) -> None:
                 list_roots_callback=rooted,
             ) as client:
                 await use(client)
+                if (await standing(http, name))["needsAuthorization"]:
+                    # What it wants only for some calls.
+                    await agree(http, name)
+                    await connected(http, name)
+                    await use(client)
         finally:
             await call(http, "client/remove", client=name)
 
@@ -60,13 +66,57 @@ async def call(http, operation, **input):
     return response.json()["data"]
 
 
+async def create(http, name, server):
+    """Have the hub connect, as whom the suite says."""
+    oauth, secrets = {}, {}
+    if SCENARIO == "auth/basic-cimd":
+        oauth = {"metadataUrl": METADATA}
+    if "client_id" in CONTEXT:
+        issuer = CONTEXT.get("issuer") or await issuer_of(server)
+        secrets = {"OAUTH": CONTEXT["client_secret"]}
+        oauth = {
+            "clientId": CONTEXT["client_id"],
+            "clientSecret": "${secret:OAUTH}",
+            "issuer": issuer,
+        }
+    if SCENARIO.startswith("auth/client-credentials"):
+        oauth["grant"] = "client-credentials"
+    config = {"transport": "streamable-http", "url": server, "connectTimeoutS": 20}
+    if oauth:
+        config["oauth"] = oauth
+    await call(http, "client/create", name=name, type="mcp-server", config=config, secrets=secrets)
+
+
+async def issuer_of(server):
+    """Where the suite does not say whose client it has registered."""
+    url = server.replace("/mcp", "/.well-known/oauth-protected-resource/mcp")
+    async with httpx2.AsyncClient() as http:
+        return (await http.get(url)).json()["authorization_servers"][0]
+
+
+async def standing(http, name):
+    (found,) = (await call(http, "client/status", id=name))["items"]
+    return found
+
+
 async def connected(http, name):
+    """Wait until the hub is, having it let in where that is asked for."""
+    agreed = 0
     async with asyncio.timeout(CONNECT_S):
-        while True:
-            (found,) = (await call(http, "client/status", id=name))["items"]
-            if found["status"] == "connected":
-                return
+        while (found := await standing(http, name))["status"] != "connected":
+            if found["status"] == "failed":
+                assert found["needsAuthorization"] and agreed < AGREED_MAX, found
+                await agree(http, name)
+                agreed += 1
             await asyncio.sleep(0.05)
+
+
+async def agree(http, name):
+    """What a person does with a browser, who agrees to everything."""
+    begun = await call(http, "client/authorize", id=name)
+    async with httpx2.AsyncClient(follow_redirects=True) as browser:
+        response = await browser.get(begun["url"])
+    assert response.status_code == 200, response.text
 
 
 async def use(client):

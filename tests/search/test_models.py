@@ -263,7 +263,7 @@ def test_a_choice_that_is_none_is_refused(choice, field):
 def test_a_model_on_this_machine_is_never_fetched():
     try:
         chosen = made(Choice(embedder="fastembed", model="BAAI/bge-small-en-v1.5"))
-    except Invalid as error:  # the extra is not here
+    except Invalid as error:  # the package is not here
         assert [each["field"] for each in error.details["errors"]] == ["embedder"]
     else:
         with pytest.raises(HubError):

@@ -42,7 +42,7 @@ class ServedModel:
 
     def _vector(self, text: str) -> list[float]:
         vector = built_in().vector(text)
-        return [float(each) for each in np.concatenate([3 * vector, np.ones(1), vector])]
+        return [float(each) for each in np.concatenate([3 * vector, np.zeros(1), vector])]
 
 
 @asynccontextmanager

@@ -22,5 +22,6 @@ async def fixture_server(*options: str) -> AsyncIterator[str]:
             line = await process.stdout.readline()
         yield line.decode().strip()
     finally:
-        process.terminate()
+        # It would wait for those who are still connected.
+        process.kill()
         await process.wait()

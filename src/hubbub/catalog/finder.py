@@ -10,6 +10,7 @@ from hubbub.catalog import store
 from hubbub.catalog.events import OperationsDefined, OperationsRemoved
 from hubbub.catalog.store import Stored
 from hubbub.kernel.events import Bus
+from hubbub.kernel.ids import looks_like_id
 from hubbub.search.documents import parameters_of
 from hubbub.search.embedding import Embedder
 from hubbub.search.model import Asked, Document, Hit, Progress
@@ -70,12 +71,7 @@ class Finder:
         """The best operations that the caller may use, from the one after `after` on."""
         search = await self._index()
         answer = await search.find(asked, limit, lambda id: allowed(self._known[id]), after)
-        # While a model was asked, one may have gone.
-        found = [
-            Found(stored=self._known[hit.id], hit=hit)
-            for hit in answer.hits
-            if hit.id in self._known
-        ]
+        found = [Found(stored=self._known[hit.id], hit=hit) for hit in answer.hits]
         return Findings(found=found, note=answer.note)
 
     async def run(self) -> None:
@@ -142,10 +138,12 @@ class Finder:
 def document(stored: Stored) -> Document:
     """A definition as it is looked for. Its id, not its row, so that all databases rank alike."""
     spec = stored.spec
+    # The id of a spoke stands in its namespaces, and says nothing of what they are for.
+    words = (each for each in spec.namespace.split(".") if not looks_like_id(each))
     return Document(
         id=spec.id,
         name=spec.name,
-        server=spec.namespace,
+        server=".".join(words),
         title=spec.title or "",
         description=spec.description,
         tags=tuple(spec.tags),

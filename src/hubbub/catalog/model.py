@@ -26,18 +26,25 @@ class Definition:
 
 
 def defined(
-    row: str, spec: OperationSpec, *, own: bool = False, sensitive: bool = False
+    row: str,
+    spec: OperationSpec,
+    *,
+    own: bool = False,
+    sensitive: bool = False,
+    relayed: bool = False,
 ) -> Definition:
     """The definition that a stored row and a spec make.
 
     Args:
         own: it is the hub's own, whose outputs are what their types say.
+        relayed: who offers it sees for itself whether an input fits, and may take more than it
+            says.
     """
     return Definition(
         row=row,
         id=spec.id,
         spec=spec,
-        inputs=Validator(spec.input_schema),
+        inputs=Validator(True if relayed else spec.input_schema),
         outputs=Validator(True if own else spec.output_schema),
         sensitive=sensitive,
     )

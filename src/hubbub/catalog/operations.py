@@ -1,7 +1,7 @@
 """What callers may ask of the catalogue. They see what they may use, and nothing else."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 from anyio.lowlevel import checkpoint
@@ -49,6 +49,8 @@ class Query(Input, frozen=True, kw_only=True):
     """What is wanted. One that names several things is looked for as a whole and part by part."""
     keywords: Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)] = ""
     """More words that should stand in what is found."""
+    profile: str | None = None
+    """The name of a profile: only what it shows."""
     limit: Limit = 10
     cursor: str | None = None
 
@@ -120,21 +122,27 @@ class OperationGraph(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where the next edges begin; null with the last ones."""
 
 
+class Live(Protocol):
+    """What of the catalogue is live. It stands above, so it is asked for rather than known."""
+
+    def offered_by_hub(self, operation_id: str) -> bool:
+        """Whether it is one of the hub's own."""
+
+    def meant(self, operation_id: str, caller: Caller) -> str:
+        """The id of what a caller means, who may have used its provider's own name."""
+
+    async def shown(self, profile: str | None, caller: Caller) -> Callable[[str], bool]:
+        """Which operations can be called now: those of a profile, or all."""
+
+
 class OperationOperations:
     """Which operations there are."""
 
     namespace = "operation"
 
-    def __init__(
-        self,
-        finder: Finder,
-        offered_by_hub: Callable[[str], bool],
-        meant: Callable[[str, Caller], str],
-    ) -> None:
+    def __init__(self, finder: Finder, live: Live) -> None:
         self._finder = finder
-        # What is live stands above the catalogue, so it is asked for rather than known.
-        self._offered_by_hub = offered_by_hub
-        self._meant = meant
+        self._live = live
 
     @operation()
     async def list(self, ctx: Reading, listing: OperationListing) -> Page[OperationSummary]:
@@ -161,11 +169,12 @@ class OperationOperations:
 
     @operation(reads=True)
     async def search(self, ctx: Context, query: Query) -> OperationHits:
-        """The operations that fit a description best, among those that you may call."""
+        """The operations that fit a description best, among those that you may call now."""
+        shown = await self._live.shown(query.profile, ctx.caller)
         findings = await self._finder.find(
             Asked(text=query.text, keywords=query.keywords),
             query.limit + 1,
-            lambda stored: visible(stored, ctx.caller),
+            lambda stored: visible(stored, ctx.caller) and shown(stored.spec.id),
             decode_score(query.cursor) if query.cursor else None,
         )
         page = page_of(
@@ -197,7 +206,7 @@ class OperationOperations:
     @operation()
     async def schema(self, ctx: Reading, ref: OperationRef) -> OperationSpec:
         """All that is known of an operation: its schemas, its errors and who may call it."""
-        return (await _visible(ctx, self._meant(ref.id, ctx.caller))).spec
+        return (await _visible(ctx, self._live.meant(ref.id, ctx.caller))).spec
 
     @operation(
         reads=True,
@@ -232,7 +241,7 @@ class OperationOperations:
             id=spec.id,
             type=spec.type,
             description=spec.description,
-            providers=1 if self._offered_by_hub(spec.id) else providers.get(stored.row, 0),
+            providers=1 if self._live.offered_by_hub(spec.id) else providers.get(stored.row, 0),
         )
 
 

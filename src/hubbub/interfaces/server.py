@@ -23,7 +23,7 @@ STOP_S: Final = 5
 SWITCH_S: Final = 0.0005
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn, with the signals left to whoever runs the hub."""
 
     @contextmanager
@@ -47,7 +47,7 @@ async def listening(
         server_header=False,
         date_header=False,
     )
-    server = _Server(config)
+    server = Server(config)
     # Every statement of a write gives up the interpreter. Behind a busy loop each would wait its
     # turn for the default of 5 ms to get it back.
     sys.setswitchinterval(SWITCH_S)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from hubbub import __version__
 from hubbub.calls.recorder import CallGraph
 from hubbub.calls.router import Router
+from hubbub.interfaces.callback import Callback
 from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.errors import error_response
 from hubbub.interfaces.guard import Guard, Guarded
@@ -23,6 +24,7 @@ from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import METADATA, PATHS, McpDoor
 from hubbub.interfaces.metrics import Metrics, exposition
 from hubbub.interfaces.openapi import document
+from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.errors import AccessDenied, ExecutionFailed, HubError, Invalid, NotFound
 from hubbub.operations.access import allowed
@@ -30,6 +32,8 @@ from hubbub.operations.operation import Operation
 from hubbub.protocol.codec import encode
 from hubbub.spokes.presence import Presence
 from hubbub.storage.database import Database
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.operations import CALLBACK
 
 SWAGGER: Final = Path(__file__).parent / "swagger"
 DOCS: Final = Path(__file__).parent / "docs.html"
@@ -50,11 +54,13 @@ class Parts:
 
     entrance: Entrance
     http: HttpDoor
+    registry: RegistryDoor
     mcp: McpDoor
     sockets: WebSocketDoor
     router: Router
     graph: CallGraph
     presence: Presence
+    authorizations: Authorizations
     database: Database
     metrics: Metrics
     operations: Sequence[Operation]
@@ -64,13 +70,17 @@ def web(parts: Parts, guard: Guard, *, private: bool) -> ASGIApp:
     """The ASGI application behind its guard; `private` if strangers can reach it."""
     pages = _Pages(parts, private=private)
     calls = Route("/v1/{namespace}/{name}", parts.http.call)
-    calls.methods = {"GET", "POST"}  # and not HEAD, which Starlette adds to GET
+    callback = Route(CALLBACK, Callback(parts.authorizations).arrived)
+    # And not HEAD, which Starlette adds to GET.
+    calls.methods, callback.methods = {"GET", "POST"}, {"GET"}
     app = Starlette(
         routes=[
             Route("/", RedirectResponse("/docs")),
             calls,
             *(Route(path, parts.mcp.handle, methods=["GET", "POST", "DELETE"]) for path in PATHS),
             *(Route(f"{METADATA}{path}", parts.mcp.protected_resource) for path in ("", *PATHS)),
+            callback,
+            *parts.registry.routes(),
             Route("/health", pages.health),
             Route("/ready", pages.ready),
             Route("/metrics", pages.metrics),

@@ -83,7 +83,11 @@ class OfficialRegistry:
             for _ in range(PAGES_MAX):
                 asked = {**query, "cursor": cursor} if cursor else dict(query)
                 document = await ask_json(
-                    client, f"{self._url}/v0.1/servers", headers=self._headers, query=asked
+                    client,
+                    f"{self._url}/v0.1/servers",
+                    headers=self._headers,
+                    query=asked,
+                    follow=not self._headers,
                 )
                 found.append(await asyncio.to_thread(parse, document, self.name))
                 following = next_cursor(document)
@@ -130,7 +134,12 @@ class Catalogue:
 
     async def _fetched(self) -> bytes | None:
         async with session() as client:
-            answer = await ask(client, self._location, headers={**self._headers, **self._tags})
+            answer = await ask(
+                client,
+                self._location,
+                headers={**self._headers, **self._tags},
+                follow=not self._headers,
+            )
         if answer.status == 304:
             return None
         tags = {}

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar, assert_never
 
+import anyio
+
 from hubbub.kernel.events import Bus
 from hubbub.mcpservers import registry_store, tool_store, workload_store
 from hubbub.mcpservers.events import (
@@ -28,6 +30,7 @@ from hubbub.mcpservers.model import (
 )
 from hubbub.mcpservers.sought import Document, Documents
 from hubbub.mcpservers.texts import described_parameters, text_of, title_of
+from hubbub.search.embedding import Embedder
 from hubbub.search.model import Hit
 from hubbub.storage.database import Database
 
@@ -57,8 +60,8 @@ class _Known(Generic[S]):
     documents: Documents
 
     @classmethod
-    def empty(cls) -> "_Known[S]":
-        return cls(servers={}, tools={}, owners={}, documents=Documents())
+    def empty(cls, documents: Documents) -> "_Known[S]":
+        return cls(servers={}, tools={}, owners={}, documents=documents)
 
     def server_of(self, document: str) -> S | None:
         return self.servers.get(self.owners.get(document, document))
@@ -67,10 +70,26 @@ class _Known(Generic[S]):
 class Finder:
     """Reads what is known when it is first asked, and follows it from then on."""
 
-    def __init__(self, database: Database, bus: Bus) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        chosen: Embedder | None = None,
+        *,
+        by_meaning: bool = True,
+    ) -> None:
+        """
+        Args:
+            chosen: a model to search by in place of the hub's own.
+            by_meaning: without, there is no model at all.
+        """
         self._database = database
-        self._registry: _Known[RegistryServer] = _Known.empty()
-        self._workloads: _Known[WorkloadWithRegistry] = _Known.empty()
+        self._registry: _Known[RegistryServer] = _Known.empty(
+            Documents(chosen, by_meaning=by_meaning)
+        )
+        self._workloads: _Known[WorkloadWithRegistry] = _Known.empty(
+            Documents(chosen, by_meaning=by_meaning)
+        )
         self._ready = False
         self._loading = asyncio.Lock()
         self._meanwhile: list[Change] = []
@@ -128,6 +147,12 @@ class Finder:
             "workload": len(self._workloads.documents),
         }
 
+    async def run(self) -> None:
+        """Have a chosen model read what is known, for as long as this runs."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._registry.documents.run)
+            tasks.start_soon(self._workloads.documents.run)
+
     async def _read_once(self) -> None:
         async with self._loading:
             if not self._ready:
@@ -135,7 +160,9 @@ class Finder:
                 self._ready = True
 
     async def _read(self) -> None:
-        self._registry, self._workloads = _Known.empty(), _Known.empty()
+        # A reading that was broken off may have left what is gone by now.
+        _remove_servers(self._registry, list(self._registry.servers))
+        _remove_servers(self._workloads, list(self._workloads.servers))
         self._meanwhile.clear()
         after = ("", "")
         while True:

@@ -6,8 +6,7 @@ the group and not for the catalogue.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -16,6 +15,7 @@ from hubbub.kernel.errors import Busy, Conflict, Invalid
 from hubbub.mcpservers import registry_store, workload_store
 from hubbub.mcpservers.matching import Normaliser, exact
 from hubbub.mcpservers.registry_steps import mend_server, put_server, remove_server
+from hubbub.mcpservers.report import Count, Report
 from hubbub.mcpservers.snapshots import (
     REFUSALS_MAX,
     RegistryEntry,
@@ -42,28 +42,6 @@ ATTEMPTS_MAX: Final = 5
 E = TypeVar("E", RegistryEntry, WorkloadEntry)
 
 
-@dataclass
-class Report:
-    """What an ingestion did."""
-
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    embedded: int = 0
-    """Texts that were given to the model."""
-    refused: list[str] = field(default_factory=list)
-    """What was left out, and why; no more than a hundred."""
-
-    def refuse(self, why: str) -> None:
-        if len(self.refused) < REFUSALS_MAX:
-            self.refused.append(why)
-
-    @property
-    def wrote(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
-
-
 Plan = Callable[[Transaction], Awaitable[Sequence[Step]]]
 
 
@@ -77,12 +55,17 @@ class Ingestion:
     def __init__(
         self,
         database: Database,
-        embedder: Embedder,
+        embedder: Callable[[], Embedder],
         clock: Clock,
         alike: Normaliser = exact,
     ) -> None:
+        """
+        Args:
+            embedder: gives the model, which is not needed before there is something to embed.
+            alike: what workloads and registry servers are taken for the same by.
+        """
         self._database = database
-        self._embedder = embedder
+        self._make = embedder
         self._clock = clock
         self._alike = alike
 
@@ -126,7 +109,9 @@ class Ingestion:
         said = {each.workload_name: each for each in _fitting(snapshot.workloads, report)}
         async with self._database.reading() as tx:
             known = await workload_store.hashes(tx, snapshot.source)
-        gone = set(known) - set(said) - snapshot.unclear
+        # What a source said of it may be unfit to be kept, but that it is there was said.
+        there = snapshot.unclear | {each.workload_name for each in snapshot.workloads}
+        gone = set(known) - there
         for ids in _parts([known[name][0] for name in sorted(gone)]):
             await self._removing_workloads(ids, report)
         hashes = {name: self._hash(entry.hash) for name, entry in said.items()}
@@ -184,6 +169,10 @@ class Ingestion:
             await self._in_step(partial(self._missing_of_workloads, workloads, report), report)
         return report
 
+    @cached_property
+    def _embedder(self) -> Embedder:
+        return self._make()
+
     def _hash(self, said: str) -> str:
         """Of what was said, and of the model: another one makes everything anew."""
         return sha256(f"{self._embedder.id}\n{said}".encode()).hexdigest()
@@ -212,7 +201,7 @@ class Ingestion:
                 count.put(old is None)
             return steps
 
-        count = _Count()
+        count = Count()
         await self._in_step(plan, report)
         count.add_to(report)
 
@@ -234,6 +223,7 @@ class Ingestion:
     ) -> None:
         async def plan(tx: Transaction) -> Sequence[Step]:
             there = await workload_store.by_names(tx, [each.workload_name for each in entries])
+            registries = await registry_store.by_identities(tx, [each.identity for each in entries])
             count.clear()
             steps: list[Step] = []
             for entry in entries:
@@ -244,7 +234,14 @@ class Ingestion:
                     continue
                 try:
                     step = await put_workload(
-                        tx, source, entry, hashes[name], old, self._alike, self._embedder.id
+                        tx,
+                        source,
+                        entry,
+                        hashes[name],
+                        old,
+                        registries,
+                        self._alike,
+                        self._embedder.id,
                     )
                 except Conflict as error:
                     # One that cannot be told apart is its own affair, and not that of the others.
@@ -254,7 +251,7 @@ class Ingestion:
                 count.put(old is None)
             return steps
 
-        count = _Count()
+        count = Count()
         await self._in_step(plan, report)
         count.add_to(report)
 
@@ -325,30 +322,6 @@ class Ingestion:
             except _Behind:
                 report.embedded -= len(vectors.made)
         raise Busy("what is known changes faster than it can be embedded", retryAfterMs=1000)
-
-
-class _Count:
-    """What a plan came to. A plan is made more than once, and counts once."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self._added = self._changed = 0
-        self._refused: list[str] = []
-
-    def put(self, new: bool) -> None:
-        self._added += new
-        self._changed += not new
-
-    def refuse(self, why: str) -> None:
-        self._refused.append(why)
-
-    def add_to(self, report: Report) -> None:
-        report.added += self._added
-        report.changed += self._changed
-        for why in self._refused:
-            report.refuse(why)
 
 
 def _fitting(entries: Iterable[E], report: Report) -> Iterator[E]:

@@ -1,7 +1,5 @@
 """What callers may ask of MCP servers: those that can be had, and those that run."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -11,17 +9,16 @@ from hubbub.kernel.limits import PAGE_ITEMS
 from hubbub.kernel.paging import Page, decode_cursor, decode_score, page_of
 from hubbub.mcpservers import registry_store, tool_store, workload_store
 from hubbub.mcpservers.finder import Finder, Found
-from hubbub.mcpservers.ingestion import Ingestion, Report
+from hubbub.mcpservers.ingestion import Ingestion
 from hubbub.mcpservers.matching import Identity
 from hubbub.mcpservers.model import (
     BY_HAND,
     RegistryServer,
     Status,
-    StoredTool,
     Transport,
     WorkloadWithRegistry,
 )
-from hubbub.mcpservers.polling import Poller, State
+from hubbub.mcpservers.polling import Poller
 from hubbub.mcpservers.snapshots import (
     DESCRIPTION_CHARS_MAX,
     NAME_CHARS_MAX,
@@ -31,6 +28,24 @@ from hubbub.mcpservers.snapshots import (
     tools_of,
 )
 from hubbub.mcpservers.texts import text_of
+from hubbub.mcpservers.views import (
+    Changed,
+    Hits,
+    RegistryHit,
+    RegistryServerDetails,
+    RegistryServerView,
+    RegistryStatus,
+    SourceState,
+    WorkloadDetails,
+    WorkloadStatus,
+    WorkloadToolHit,
+    WorkloadView,
+    changed,
+    server_view,
+    source_state,
+    tool_views,
+    workload_view,
+)
 from hubbub.operations.context import Context, Reading
 from hubbub.operations.inputs import Input, Limit
 from hubbub.operations.operation import Errors, operation
@@ -89,85 +104,6 @@ class SourceRef(Input, frozen=True, kw_only=True):
     source: str
 
 
-class RegistryServerView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A server that can be had."""
-
-    id: str
-    name: str
-    remote: bool
-    url: str | None
-    package: str | None
-    transport: Transport
-    description: str | None
-    group: str
-    source: str
-    last_updated: datetime
-
-
-class ToolView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A tool in one line."""
-
-    name: str
-    description: str
-
-
-class RegistryServerDetails(RegistryServerView, frozen=True, kw_only=True, rename="camel"):
-    """A server that can be had, with all that is known of it."""
-
-    definition: msgspec.Raw | None
-    """In the form of the official registry: packages, remotes, and the settings they need."""
-    tools: list[ToolView]
-    workloads: list[str]
-    """Names of those that are linked to it."""
-
-
-class RegistryHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A server that was found, and why."""
-
-    server: RegistryServerView
-    score: float
-    matched: tuple[str, ...]
-    """The words by which it was found."""
-    tool: str | None
-    """The tool of it that fits best, if it was found by that."""
-
-
-class Hits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What was found."""
-
-    items: list[RegistryHit]
-    note: str | None
-    """Why there is nothing, where there is nothing."""
-
-
-class SourceState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How it goes with a source."""
-
-    name: str
-    every_s: float
-    asked_at: datetime | None
-    answered_at: datetime | None
-    error: str | None
-    """Why it could not be asked the last time."""
-    added: int
-    changed: int
-    removed: int
-    unchanged: int
-    embedded: int
-    refused: list[str]
-    """What was left out of its last answer, and why."""
-
-
-class RegistryStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    sources: list[SourceState]
-
-
-class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    sources: list[SourceState]
-    statuses: dict[str, int]
-    """How many workloads there are in each status."""
-
-
 class WorkloadListing(Input, frozen=True, kw_only=True):
     group: str | None = None
     status: Status | None = None
@@ -196,59 +132,6 @@ class ToolQuery(Input, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
-class WorkloadView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A server that runs, or did, with what it inherits."""
-
-    id: str
-    workload_name: str
-    name: str
-    remote: bool
-    url: str | None
-    package: str | None
-    transport: Transport
-    status: Status
-    fault: str | None
-    """Why the status is `error`, where its source says otherwise."""
-    registry_server_id: str | None
-    registry_server_name: str | None
-    description: str | None
-    """Of the registry server that it is linked to, else its own."""
-    group: str
-    source: str
-    last_updated: datetime
-
-
-class WorkloadDetails(WorkloadView, frozen=True, kw_only=True, rename="camel"):
-    """A server that runs, with its tools."""
-
-    tools: list[ToolView]
-
-
-class WorkloadToolHit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A tool of a server that runs, and why it was found."""
-
-    workload: str
-    """The name of the workload."""
-    server: str
-    """The name under which it is known."""
-    tool: str
-    description: str
-    group: str
-    score: float
-    matched: tuple[str, ...]
-
-
-class Changed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What an ingestion did."""
-
-    added: int
-    changed: int
-    removed: int
-    unchanged: int
-    embedded: int
-    refused: list[str]
-
-
 class RegistryOperations:
     """MCP servers that can be had."""
 
@@ -272,7 +155,7 @@ class RegistryOperations:
             limit=listing.limit + 1,
         )
         page = page_of(found, listing.limit, lambda each: (each.name, each.id))
-        return Page(items=[_server(each) for each in page.items], next_cursor=page.next_cursor)
+        return Page(items=[server_view(each) for each in page.items], next_cursor=page.next_cursor)
 
     @operation(scope=REGISTRY_READ, errors=NO_SERVER)
     async def get(self, ctx: Reading, ref: ServerRef) -> RegistryServerDetails:
@@ -281,9 +164,9 @@ class RegistryOperations:
         tools = await tool_store.of_server(ctx.tx, "registry", server.id)
         linked = await workload_store.linked_to(ctx.tx, [server.id])
         return RegistryServerDetails(
-            **msgspec.structs.asdict(_server(server)),
+            **msgspec.structs.asdict(server_view(server)),
             definition=server.definition,
-            tools=_tools(tools),
+            tools=tool_views(tools),
             workloads=sorted(each.workload_name for each in linked),
         )
 
@@ -301,12 +184,14 @@ class RegistryOperations:
     @operation(scope=REGISTRY_READ)
     async def status(self, ctx: Reading) -> RegistryStatus:
         """Where registry servers come from, and how that goes."""
-        return RegistryStatus(sources=[_state(each) for each in self._poller.states("registry")])
+        return RegistryStatus(
+            sources=[source_state(each) for each in self._poller.states("registry")]
+        )
 
     @operation(scope=REGISTRY_WRITE, errors=NO_SOURCE)
     async def refresh(self, ctx: Context, ref: SourceRef) -> SourceState:
         """Ask a source now."""
-        return _state(await self._poller.refresh(ref.source))
+        return source_state(await self._poller.refresh(ref.source))
 
     @operation(
         scope=REGISTRY_WRITE,
@@ -341,7 +226,7 @@ class RegistryOperations:
             raise Busy("the server was removed as soon as it was there", retryAfterMs=1000)
         if added.source != BY_HAND:
             raise registry_store.duplicate(identity, added.name, new.name, id=added.id)
-        return _server(added)
+        return server_view(added)
 
     @operation(
         scope=REGISTRY_WRITE,
@@ -353,12 +238,12 @@ class RegistryOperations:
             server = await registry_store.get(tx, ref.id)
         if server.source != BY_HAND:
             raise Conflict(f"{server.source} says that it is there", source=server.source)
-        return _changed(await self._ingestion.remove_server(ref.id))
+        return changed(await self._ingestion.remove_server(ref.id))
 
     def _hit(self, found: Found[RegistryServer]) -> RegistryHit:
         tool = None if found.tool is None else self._finder.tool("registry", found.tool).name
         return RegistryHit(
-            server=_server(found.server),
+            server=server_view(found.server),
             score=round(found.hit.score, 4),
             matched=found.hit.matched,
             tool=tool,
@@ -401,7 +286,7 @@ class WorkloadOperations:
         )
         page = page_of(found, listing.limit, lambda each: (each.workload_name, each.id))
         joined = await workload_store.with_registry(ctx.tx, page.items)
-        return Page(items=[_workload(each) for each in joined], next_cursor=page.next_cursor)
+        return Page(items=[workload_view(each) for each in joined], next_cursor=page.next_cursor)
 
     @operation(scope=WORKLOADS_READ, errors=NO_WORKLOAD)
     async def get(self, ctx: Reading, ref: WorkloadRef) -> WorkloadDetails:
@@ -409,7 +294,9 @@ class WorkloadOperations:
         workload = await workload_store.find(ctx.tx, ref.id)
         (joined,) = await workload_store.with_registry(ctx.tx, [workload])
         tools = await tool_store.of_server(ctx.tx, "workload", workload.id)
-        return WorkloadDetails(**msgspec.structs.asdict(_workload(joined)), tools=_tools(tools))
+        return WorkloadDetails(
+            **msgspec.structs.asdict(workload_view(joined)), tools=tool_views(tools)
+        )
 
     @operation(scope=WORKLOADS_READ, reads=True)
     async def search(self, ctx: Context, query: ToolQuery) -> Page[WorkloadToolHit]:
@@ -428,14 +315,14 @@ class WorkloadOperations:
     async def status(self, ctx: Reading) -> WorkloadStatus:
         """Where workloads come from, how that goes, and how many there are."""
         return WorkloadStatus(
-            sources=[_state(each) for each in self._poller.states("workload")],
+            sources=[source_state(each) for each in self._poller.states("workload")],
             statuses=await workload_store.counts(ctx.tx),
         )
 
     @operation(scope=WORKLOADS_WRITE, errors=NO_SOURCE)
     async def refresh(self, ctx: Context, ref: SourceRef) -> SourceState:
         """Ask a source now."""
-        return _state(await self._poller.refresh(ref.source))
+        return source_state(await self._poller.refresh(ref.source))
 
     @operation(scope=WORKLOADS_WRITE, errors=NO_WORKLOAD)
     async def rematch(self, ctx: Context, which: Rematching) -> Changed:
@@ -446,7 +333,7 @@ class WorkloadOperations:
                 ids = [(await workload_store.find(tx, which.id)).id]
             else:
                 ids = await workload_store.ids(tx, REMATCHED_MAX)
-        return _changed(await self._ingestion.rematch(ids))
+        return changed(await self._ingestion.rematch(ids))
 
     def _hit(self, found: Found[WorkloadWithRegistry]) -> WorkloadToolHit:
         tool = self._finder.tool("workload", found.hit.id)
@@ -490,74 +377,3 @@ def _definition(new: NewServer) -> dict[str, object]:
         "transport": {"type": new.transport or "stdio"},
     }
     return {**server, "packages": [package]}
-
-
-def _server(server: RegistryServer) -> RegistryServerView:
-    return RegistryServerView(
-        id=server.id,
-        name=server.name,
-        remote=server.remote,
-        url=server.url,
-        package=server.package,
-        transport=server.transport,
-        description=server.description,
-        group=server.group,
-        source=server.source,
-        last_updated=server.last_updated,
-    )
-
-
-def _workload(joined: WorkloadWithRegistry) -> WorkloadView:
-    workload = joined.workload
-    return WorkloadView(
-        id=workload.id,
-        workload_name=workload.workload_name,
-        name=workload.name,
-        remote=workload.remote,
-        url=workload.url,
-        package=workload.package,
-        transport=workload.transport,
-        status=workload.status,
-        fault=workload.fault,
-        registry_server_id=workload.registry_server_id,
-        registry_server_name=workload.registry_server_name,
-        description=joined.effective_description,
-        group=workload.group,
-        source=workload.source,
-        last_updated=workload.last_updated,
-    )
-
-
-def _tools(tools: Iterable[StoredTool]) -> list[ToolView]:
-    return [
-        ToolView(name=tool.name, description=text_of(tool.details.get("description")))
-        for tool in tools
-    ]
-
-
-def _state(state: State) -> SourceState:
-    report = state.report
-    return SourceState(
-        name=state.name,
-        every_s=state.every_s,
-        asked_at=state.asked_at,
-        answered_at=state.answered_at,
-        error=state.error,
-        added=report.added,
-        changed=report.changed,
-        removed=report.removed,
-        unchanged=report.unchanged,
-        embedded=report.embedded,
-        refused=report.refused,
-    )
-
-
-def _changed(report: Report) -> Changed:
-    return Changed(
-        added=report.added,
-        changed=report.changed,
-        removed=report.removed,
-        unchanged=report.unchanged,
-        embedded=report.embedded,
-        refused=report.refused,
-    )

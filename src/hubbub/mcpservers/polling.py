@@ -3,6 +3,7 @@
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,8 +13,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from hubbub.kernel.clock import Clock
-from hubbub.kernel.errors import Conflict, HubError, NotFound
-from hubbub.mcpservers.ingestion import Ingestion, Report
+from hubbub.kernel.errors import Conflict, HubError, Invalid, NotFound
+from hubbub.mcpservers.ingestion import Ingestion
+from hubbub.mcpservers.model import BY_HAND
+from hubbub.mcpservers.report import Report
 from hubbub.mcpservers.snapshots import RegistrySnapshot, WorkloadSnapshot
 from hubbub.mcpservers.sources import RegistrySource, WorkloadSource
 
@@ -27,6 +30,7 @@ PAUSE_S: Final = 5.0
 REGISTRIES_FIRST_S: Final = 30.0
 """How long workloads wait at the start for what they could be linked to."""
 SOURCES_MAX: Final = 200
+UNFIT_S: Final = 3600.0
 
 
 @dataclass
@@ -71,6 +75,16 @@ class Poller:
         self._chance = chance
         self._polled: dict[str, _Polled] = {}
         self._turns = anyio.Semaphore(AT_ONCE)
+        self._begun = anyio.Event()
+        self._begun.set()
+
+    def hold(self) -> None:
+        """Registries are about to be added: workloads wait until `release`, or half a minute."""
+        self._begun = anyio.Event()
+
+    def release(self) -> None:
+        """The registries that there are at the start were added."""
+        self._begun.set()
 
     def add_registry(self, source: RegistrySource, every_s: float) -> None:
         """Ask a registry from now on, in place of the source of this name if there is one."""
@@ -80,19 +94,27 @@ class Poller:
         """Ask for workloads from now on, in place of the source of this name if there is one."""
         self._add(partial(self._workloads, source), source.name, "workload", every_s)
 
-    async def remove(self, name: str, *, forget: bool) -> None:
-        """Ask a source no more.
+    def unfit(self, name: str, kind: Kind, why: str) -> None:
+        """Ask a source no more, which cannot be asked as it is configured, and say so."""
 
-        Args:
-            forget: delete what it said.
-        """
+        async def ask() -> Report | None:
+            raise Invalid(why, source=name)
+
+        self._add(ask, name, kind, UNFIT_S)
+
+    def remove(self, name: str) -> None:
+        """Ask a source no more. What it said stays."""
         polled = self._polled.pop(name, None)
-        if polled is None:
-            return
-        polled.scope.cancel()
-        if forget:
-            async with polled.turn:
-                await self._forget(name, polled.state.kind)
+        if polled is not None:
+            polled.scope.cancel()
+
+    async def forget(self, name: str) -> None:
+        """Ask a source no more, and delete what it said."""
+        polled = self._polled.get(name)
+        self.remove(name)
+        async with polled.turn if polled is not None else nullcontext():
+            await self._ingestion.registry(RegistrySnapshot(source=name, servers=()))
+            await self._ingestion.workloads(WorkloadSnapshot(source=name, workloads=()))
 
     async def refresh(self, name: str) -> State:
         """Ask a source now.
@@ -103,7 +125,10 @@ class Poller:
         polled = self._polled.get(name)
         if polled is None:
             raise NotFound(f"no source {name}", source=name)
-        await self._turn(polled)
+        if polled.state.kind == "workload" and not polled.tried.is_set():
+            await polled.tried.wait()  # it is about to be asked for the first time
+        else:
+            await self._turn(polled)
         return polled.state
 
     def states(self, kind: Kind) -> list[State]:
@@ -119,6 +144,8 @@ class Poller:
     def _add(
         self, ask: Callable[[], Awaitable[Report | None]], name: str, kind: Kind, every_s: float
     ) -> None:
+        if name == BY_HAND:
+            raise Conflict(f"{name} is what was added by hand", source=name)
         before = self._polled.get(name)
         if before is not None:
             if before.state.kind != kind:
@@ -131,17 +158,22 @@ class Poller:
         self._tasks.start_soon(self._ask_for_ever, polled)
 
     async def _ask_for_ever(self, polled: _Polled) -> None:
-        with polled.scope:
-            if polled.state.kind == "workload":
-                await self._registries_first()
-            while True:
-                await self._turn(polled)
-                polled.tried.set()
-                await anyio.sleep(self._pause_s(polled.state))
+        try:
+            with polled.scope:
+                if polled.state.kind == "workload":
+                    await self._registries_first()
+                while True:
+                    await self._turn(polled)
+                    polled.tried.set()
+                    await anyio.sleep(self._pause_s(polled.state))
+        finally:
+            # Nobody is to wait for one that is asked no more.
+            polled.tried.set()
 
     async def _registries_first(self) -> None:
         """What is matched only once should have something to be matched with."""
         with anyio.move_on_after(REGISTRIES_FIRST_S):
+            await self._begun.wait()
             for each in list(self._polled.values()):
                 if each.state.kind == "registry":
                     await each.tried.wait()
@@ -189,9 +221,3 @@ class Poller:
         if state.error != why:
             log.warning("source %s: %s", state.name, why)
         state.error, state.failures = why, state.failures + 1
-
-    async def _forget(self, name: str, kind: Kind) -> None:
-        if kind == "registry":
-            await self._ingestion.registry(RegistrySnapshot(source=name, servers=()))
-        else:
-            await self._ingestion.workloads(WorkloadSnapshot(source=name, workloads=()))

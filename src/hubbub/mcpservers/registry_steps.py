@@ -9,7 +9,7 @@ import msgspec
 from hubbub.mcpservers import registry_store, tool_store, workload_store
 from hubbub.mcpservers.events import RegistryServersPut, ServersRemoved, ToolsPut
 from hubbub.mcpservers.model import RegistryServer
-from hubbub.mcpservers.snapshots import RegistryEntry
+from hubbub.mcpservers.snapshots import DESCRIPTION_CHARS_MAX, RegistryEntry
 from hubbub.mcpservers.steps import (
     Judged,
     Recontext,
@@ -65,7 +65,7 @@ class PutServer:
         values: registry_store.Changes = {
             "name": entry.name,
             "transport": entry.transport,
-            "description": entry.description,
+            "description": (entry.description or "")[:DESCRIPTION_CHARS_MAX] or None,
             "group": entry.group,
             "source": self.source,
             "definition": _raw(entry.definition),

@@ -127,10 +127,8 @@ async def find_matching(
 ) -> list[RegistryServer]:
     """The servers that a workload of this identity may be made from: none, one or many."""
     there = await by_identity(tx, identity)
-    if there is not None:
-        return [there]
-    if alike is exact:
-        return []
+    if there is not None or alike is exact:
+        return [] if there is None else [there]
     rows = await tx.execute(
         select(table)
         .where(table.c.remote.is_(identity.remote), table.c.match_key == alike(identity))

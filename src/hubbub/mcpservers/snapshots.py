@@ -163,8 +163,6 @@ def fit(entry: RegistryEntry | WorkloadEntry) -> None:
             raise _unfit(name[:100] or "name", f"1 to {NAME_CHARS_MAX} characters")
     if not (entry.identity.url if entry.identity.remote else entry.identity.package):
         raise _unfit(entry.name, "a URL of a remote server, a package of any other")
-    if len(entry.description or "") > DESCRIPTION_CHARS_MAX:
-        raise _unfit(entry.name, f"a description of at most {DESCRIPTION_CHARS_MAX} characters")
     said: list[object] = [*names, entry.description, entry.url, entry.identity]
     if isinstance(entry, RegistryEntry):
         said.append(entry.definition)

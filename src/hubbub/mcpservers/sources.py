@@ -9,12 +9,13 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from hubbub.kernel.errors import Invalid, TimedOut, TooLarge, Unavailable
+from hubbub.kernel.errors import HubError, Invalid, TimedOut, TooLarge, Unavailable
 from hubbub.mcpservers.model import Transport
-from hubbub.mcpservers.snapshots import RegistrySnapshot, WorkloadSnapshot
+from hubbub.mcpservers.snapshots import RegistrySnapshot, Tool, WorkloadSnapshot, tools_of
 
 DOCUMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 ANSWER_S: Final = 60.0
+TOOLS_S: Final = 20.0
 CHUNK: Final = 256 * 1024
 YAML_NODES_MAX: Final = 2_000_000
 
@@ -61,6 +62,27 @@ Lister = Callable[[Reached], Awaitable[Sequence[object]]]
 """Asks a server for its tools, all pages of them."""
 
 
+async def listed(
+    lister: Lister | None, reached: Reached | None, refused: list[str]
+) -> tuple[Tool, ...] | None:
+    """The tools of a server that runs; None if they cannot be told now, and then `refused` says
+    why."""
+    if lister is None or reached is None:
+        return None
+    try:
+        async with asyncio.timeout(TOOLS_S):
+            said = await lister(reached)
+    except TimeoutError:
+        refused.append(f"{reached.name}: no tools in time")
+        return None
+    except HubError as error:
+        refused.append(f"{reached.name}: {error.message}")
+        return None
+    tools, unfit = tools_of(said)
+    refused.extend(f"{reached.name}: {why}" for why in unfit)
+    return tools
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What an HTTP server said."""
@@ -86,8 +108,12 @@ async def ask(
     *,
     headers: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
+    follow: bool = True,
 ) -> Answer:
     """GET, bounded in time and in size.
+
+    Args:
+        follow: go where it is sent on to; not with headers that are meant for nobody else.
 
     Raises:
         Unavailable: if there is no answer, or one that the server could not give.
@@ -96,7 +122,9 @@ async def ask(
     """
     aiohttp = importlib.import_module("aiohttp")
     try:
-        async with client.get(url, headers=headers, params=query, max_redirects=5) as response:
+        async with client.get(
+            url, headers=headers, params=query, allow_redirects=follow, max_redirects=5
+        ) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(CHUNK):
                 body += chunk
@@ -106,7 +134,7 @@ async def ask(
         raise TimedOut(f"no answer from {_origin(url)} in time") from error
     except (aiohttp.ClientError, ValueError, OSError) as error:
         raise Unavailable(f"{_origin(url)} cannot be asked: {_said(error)}") from error
-    if response.status >= 400:
+    if response.status >= 400 or (response.status >= 300 and response.status != 304):
         raise Unavailable(f"{_origin(url)} answered {response.status}", status=response.status)
     return Answer(status=response.status, headers=response.headers, body=bytes(body))
 

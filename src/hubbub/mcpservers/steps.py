@@ -4,6 +4,7 @@ A step is made by reading, and made again inside the write transaction: texts ar
 the two, while nobody waits for the lock, and what changed meanwhile is seen.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +20,7 @@ from hubbub.mcpservers.vectors import FLOAT_BYTES, checked, mean
 from hubbub.search.embedding import Embedder
 from hubbub.storage.transaction import Transaction, WriteTransaction
 
-BATCH = 256
+BATCH = 64
 
 
 @dataclass
@@ -42,6 +43,8 @@ class Vectors:
                 self.failed |= dict.fromkeys(missing[start:], error.message)
                 return
             self.made.update(zip(keys, vectors, strict=True))
+            # A model in this process takes the time of everybody else.
+            await asyncio.sleep(0)
 
     def cover(self, needs: Iterable[str]) -> bool:
         """Whether all of these were tried."""

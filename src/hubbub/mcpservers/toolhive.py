@@ -11,8 +11,8 @@ import msgspec
 from hubbub.kernel.errors import HubError, Invalid, TimedOut, Unavailable
 from hubbub.mcpservers.matching import Identity
 from hubbub.mcpservers.model import Status, Transport
-from hubbub.mcpservers.snapshots import Tool, WorkloadEntry, WorkloadSnapshot, fit, tools_of
-from hubbub.mcpservers.sources import Lister, Reached, ask_json, session
+from hubbub.mcpservers.snapshots import WorkloadEntry, WorkloadSnapshot, fit
+from hubbub.mcpservers.sources import Lister, Reached, ask_json, listed, session
 
 PORTS: Final = range(50_000, 50_101)
 """Where ToolHive listens if nobody says otherwise."""
@@ -22,7 +22,6 @@ PROBES_AT_ONCE: Final = 32
 ATTEMPTS: Final = 4
 PAUSE_S: Final = 0.5
 PAUSE_S_MAX: Final = 8.0
-TOOLS_S: Final = 20.0
 WORKLOADS_MAX: Final = 10_000
 
 T = TypeVar("T")
@@ -81,13 +80,13 @@ class ToolHive:
     async def snapshot(self) -> WorkloadSnapshot:
         """What runs there now, and what does not."""
         async with session() as client:
-            listed = await self._patiently(
+            said = await self._patiently(
                 lambda base: ask_json(
                     client, f"{base}/api/v1beta/workloads", query={"all": "true"}
                 ),
                 client,
             )
-            items, unread, refused = _items(listed)
+            items, unread, refused = _items(said)
             turns = asyncio.Semaphore(AT_ONCE)
             found = await asyncio.gather(
                 *(self._entry(client, turns, item, refused) for item in items)
@@ -109,6 +108,8 @@ class ToolHive:
                 identity = await self._identity(client, item)
                 status = _STATUSES.get(item.status.lower(), "stopped")
                 transport = _transport(item)
+                reached = Reached(name=item.name, url=item.url, transport=transport)
+                runs = status == "running" and item.url
                 entry = WorkloadEntry(
                     workload_name=item.name,
                     name=item.name,
@@ -117,7 +118,7 @@ class ToolHive:
                     status=status,
                     url=item.url or None,
                     group=item.group or "default",
-                    tools=await self._tools(item, status, transport, refused),
+                    tools=await listed(self._tools_of, reached if runs else None, refused),
                 )
                 fit(entry)
             except HubError as error:
@@ -138,25 +139,6 @@ class ToolHive:
         if not url:
             raise Invalid("it has neither a package nor a URL")
         return Identity(remote=True, url=url)
-
-    async def _tools(
-        self, item: Listed, status: Status, transport: Transport, refused: list[str]
-    ) -> tuple[Tool, ...] | None:
-        if self._tools_of is None or status != "running" or not item.url:
-            return None
-        reached = Reached(name=item.name, url=item.url, transport=transport)
-        try:
-            async with asyncio.timeout(TOOLS_S):
-                said = await self._tools_of(reached)
-        except TimeoutError:
-            refused.append(f"{item.name}: no tools in time")
-            return None
-        except HubError as error:
-            refused.append(f"{item.name}: {error.message}")
-            return None
-        tools, unfit = tools_of(said)
-        refused.extend(f"{item.name}: {why}" for why in unfit)
-        return tools
 
     async def _patiently(self, ask: Callable[[str], Awaitable[T]], client: Any) -> T:
         """Ask again a few times, and look for the port again in between: it changes when ToolHive

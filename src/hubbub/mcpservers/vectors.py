@@ -30,13 +30,24 @@ def checked(vectors: Sequence[bytes], count: int, dimensions: int) -> Sequence[b
 
 def mean(vectors: Sequence[bytes]) -> bytes | None:
     """What several mean together: their mean, of length one; None without any."""
-    if not vectors:
+    if not vectors or not vectors[0]:
         return None
     numpy = _numpy()
     together = numpy.frombuffer(b"".join(vectors), "<f4").reshape(len(vectors), -1).mean(axis=0)
     length = float(numpy.linalg.norm(together))
     pooled: bytes = (together / length if length else together).astype("<f4").tobytes()
     return pooled
+
+
+class Meaningless:
+    """No model, where words alone are to be searched: every text means nothing."""
+
+    id = "none"
+    dimensions = 0
+
+    async def embed(self, texts: Sequence[str]) -> list[bytes]:
+        """Nothing, for each text."""
+        return [b""] * len(texts)
 
 
 def _numpy() -> Any:

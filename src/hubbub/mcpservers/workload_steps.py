@@ -9,7 +9,7 @@ from hubbub.mcpservers import registry_store, tool_store, workload_store
 from hubbub.mcpservers.events import ServersRemoved
 from hubbub.mcpservers.matching import Identity, Normaliser
 from hubbub.mcpservers.model import RegistryServer, WorkloadServer
-from hubbub.mcpservers.snapshots import WorkloadEntry
+from hubbub.mcpservers.snapshots import DESCRIPTION_CHARS_MAX, WorkloadEntry
 from hubbub.mcpservers.steps import (
     Judged,
     Recontext,
@@ -63,8 +63,8 @@ class PutWorkload:
         if workload is None:
             new: workload_store.Changes = {**values, "status": self.entry.status}
             workload = await workload_store.create(tx, self.entry.workload_name, now, **new)
-        # The server is told of before its tools: who follows knows whose they are.
-        await tell_workloads(tx, [workload])
+            # It is told of before its tools: who follows knows whose they are.
+            await tell_workloads(tx, [workload])
         if self.tools is not None and self.entry.tools is not None:
             await upsert(tx, "workload", workload.id, self.entry.tools, self.tools, vectors, now)
             workload = await settle(tx, workload, vectors, self.tools.needs, values, now)
@@ -82,7 +82,7 @@ class PutWorkload:
     async def _description(self, tx: Transaction) -> str:
         """Its own, which it has also while it is linked, and needs once it is not."""
         if self.entry.description:
-            return self.entry.description
+            return self.entry.description[:DESCRIPTION_CHARS_MAX]
         if self.entry.tools is not None:
             names = [tool.name for tool in self.entry.tools]
         elif self.there is not None:
@@ -99,6 +99,7 @@ async def put_workload(
     entry: WorkloadEntry,
     hash: str,
     there: WorkloadServer | None,
+    registries: Mapping[str, RegistryServer],
     alike: Normaliser,
     model: str,
 ) -> PutWorkload:
@@ -107,12 +108,17 @@ async def put_workload(
     Its link is judged when it is new, and when its URL or package is another; tools that come and
     go never touch it, and nor does a registry entry that was added later.
 
+    Args:
+        registries: those that are known by exactly what workloads are known by.
+
     Raises:
         Conflict: if several registry servers match; it names them.
     """
     registry: RegistryServer | None = None
     if there is None or _known_by(there.identity) != _known_by(entry.identity):
-        registry = await matched(tx, entry.identity, alike)
+        registry = registries.get(entry.identity.text)
+        if registry is None or registry.remote is not entry.identity.remote:
+            registry = await matched(tx, entry.identity, alike)
     elif there.registry_server_id is not None:
         registry = await registry_store.get(tx, there.registry_server_id)
     name = registry.name if registry else entry.name

@@ -30,6 +30,9 @@ CLIENT_KEY: Final = "io.modelcontextprotocol/clientInfo"
 SERVER_KEY: Final = "io.modelcontextprotocol/serverInfo"
 LOG_LEVEL_KEY: Final = "io.modelcontextprotocol/logLevel"
 
+TASKS: Final = "io.modelcontextprotocol/tasks"
+"""The extension by which a call goes on by itself while its client looks in."""
+
 RequestId = str | int
 
 

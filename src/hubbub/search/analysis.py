@@ -9,8 +9,11 @@ WORD_CHARS_MAX: Final = 64
 """What is longer is no word, and is not kept."""
 _STOP: Final = frozenset(
     """
-    a an and are as at be by for from has have how i in into is it its me my of on or please so
-    that the their then this to was we what which will with you your
+    a about all also am an and any are as at be been but by can could did do does for from had has
+    have he her here his how i if in into is it its just may me might more most my no not of on or
+    our out over please she should so some such than that the their them then there these they
+    this those to too us very was we were what when where which who whom why will with would you
+    your
     """.split()  # noqa: SIM905  # a list of words reads best as words
 )
 

@@ -61,12 +61,11 @@ class EndpointEmbedder:
             ):
                 # A redirect of what carries a key is not followed into the unknown: aiohttp drops
                 # the header for another host, and what that one says is no answer.
-                data: bytes = await answer.content.read(ANSWER_BYTES_MAX)
                 if answer.status != 200:
                     raise Unavailable(
                         f"the embedder answered {answer.status}", status=answer.status
                     )
-                return data
+                return await _whole(answer.content)
         except (http.ClientError, TimeoutError) as error:
             raise Unavailable("the embedder does not answer", url=self._url) from error
 
@@ -80,6 +79,15 @@ class EndpointEmbedder:
             raise Unavailable(
                 "the embedder's key cannot be read", file=str(self._key_file)
             ) from error
+
+
+async def _whole(stream: Any) -> bytes:
+    data = bytearray()
+    async for chunk in stream.iter_any():
+        data += chunk
+        if len(data) > ANSWER_BYTES_MAX:
+            raise Unavailable("the embedder's answer is too long", bytes_max=ANSWER_BYTES_MAX)
+    return bytes(data)
 
 
 def _vectors(data: bytes, count: int) -> "np.ndarray[Any, np.dtype[np.float32]]":

@@ -30,13 +30,20 @@ class Search:
     """An index and its models. What changes is found at once by words, and by meaning at once
     with the model that comes with the hub, with others as soon as they have read it."""
 
-    def __init__(self, chosen: Embedder | None = None, *, by_meaning: bool = True) -> None:
+    def __init__(
+        self,
+        chosen: Embedder | None = None,
+        *,
+        own: Embedder | None = None,
+        by_meaning: bool = True,
+    ) -> None:
         """
         Args:
             chosen: a model to search by in place of the hub's own, which serves until it is ready.
+            own: the hub's own, if it is not the one that comes with it.
             by_meaning: without, there is no model at all.
         """
-        self._own = _Reading(built_in(), whole=False) if by_meaning else None
+        self._own = _Reading(own or built_in(), whole=False) if by_meaning else None
         self._chosen = _Reading(chosen, whole=True) if by_meaning and chosen else None
         self._index = Index(each.id for each in self._readings())
         self._news = asyncio.Event()

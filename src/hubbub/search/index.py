@@ -15,7 +15,7 @@ from hubbub.search.words import Words
 
 MEANING_WEIGHT: Final = 0.6
 CLAUSE_WEIGHT: Final = 0.6
-NEAR: Final = 0.3
+NEAR: Final = 0.2
 """What shares no word with a query is found if it is at least as near as this."""
 DIGITS: Final = 6
 """Of a score: those beyond differ with the place that a document has in memory."""

@@ -63,7 +63,9 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ways: dict[str, Measured]
 
 
-async def evaluate(folder: Path, chosen: Embedder | None = None) -> Evaluation:
+async def evaluate(
+    folder: Path, chosen: Embedder | None = None, *, own: Embedder | None = None
+) -> Evaluation:
     """Search a folder's tools for its questions.
 
     Raises:
@@ -75,7 +77,7 @@ async def evaluate(folder: Path, chosen: Embedder | None = None) -> Evaluation:
     if not tools or not questions:
         raise _invalid(folder, "at least one tool and one question")
     began = time.perf_counter()
-    search = Search(chosen)
+    search = Search(chosen, own=own)
     for tool in tools:
         search.put(_document(tool))
     await search.catch_up()

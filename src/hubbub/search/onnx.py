@@ -1,4 +1,4 @@
-"""A model that runs here: ONNX, through fastembed. It comes with the extra `embed`."""
+"""A model that runs here: ONNX, through fastembed. Neither comes with the hub."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ class OnnxEmbedder:
             self._library: Any = import_module("fastembed")
         except ImportError as error:
             raise Invalid(
-                "a model of fastembed's needs the extra `embed`: pip install 'hubbub[embed]'",
-                errors=[{"field": "embedder", "expected": "another, without the extra"}],
+                "a model of fastembed's needs that package: pip install fastembed",
+                errors=[{"field": "embedder", "expected": "another, without the package"}],
             ) from error
         self._model = model
         self._folder = folder
@@ -49,8 +49,11 @@ class OnnxEmbedder:
                 )
             # Some of its models give float64.
             vectors = lengthened(np.array(list(self._loaded.embed(texts))))
-        # It tells of a missing file, an unknown name and a broken model in ways of its own.
-        except (ValueError, OSError, RuntimeError) as error:
+        except Exception as error:
+            # What the runtime raises has no ancestor of its own, so it is told by its origin.
+            foreign = type(error).__module__.partition(".")[0] == "onnxruntime"
+            if not foreign and not isinstance(error, (ValueError, OSError, RuntimeError)):
+                raise
             raise Unavailable(
                 "the model cannot be loaded", model=self._model, reason=str(error)[:200]
             ) from error

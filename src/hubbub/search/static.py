@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hubbub.search.tokens import Tokens
 
-FOLDER: Final = Path(__file__).parent / "model"
+FOLDER: Final = Path(__file__).parent / "table"
 ID: Final = "hubbub-static-1"
 TEXT_CHARS_MAX: Final = 4000
 
@@ -26,7 +26,7 @@ class StaticEmbedder:
     def __init__(self, folder: Path = FOLDER) -> None:
         self._tokens = Tokens((folder / "tokens.txt").read_text("utf-8").split("\n"))
         # Read where they lie: of most tokens nobody ever asks.
-        self._rows: NDArray[np.int8] = np.load(folder / "rows.npy", mmap_mode="r")
+        self._rows: NDArray[np.int8] = np.asarray(np.load(folder / "rows.npy", mmap_mode="r"))
         self._scales: NDArray[np.float32] = np.load(folder / "scales.npy").astype(np.float32)
         self.dimensions = int(self._rows.shape[1])
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hubbub.search.analysis import terms
 
-SATURATION: Final = 1.2
+SATURATION: Final = 2.0
 LENGTH_WEIGHT: Final = 0.6
 
 Posting = tuple[NDArray[np.int32], NDArray[np.float32]]

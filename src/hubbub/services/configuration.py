@@ -9,15 +9,30 @@ import msgspec
 from hubbub.kernel.errors import Invalid
 from hubbub.protocol.codec import encode
 from hubbub.services import references
-from hubbub.services.model import HTTP_API, MCP_SERVER, Client, HttpApi, McpServer
+from hubbub.services.model import (
+    HTTP_API,
+    MCP_REGISTRY,
+    MCP_SERVER,
+    WORKLOAD_SOURCE,
+    Client,
+    HttpApi,
+    McpRegistry,
+    McpServer,
+    OAuth,
+    WorkloadSource,
+)
 
 CONFIG_BYTES_MAX: Final = 65_536
-KNOWN: Final[Mapping[str, type[McpServer] | type[HttpApi]]] = {
+KNOWN: Final[Mapping[str, type[msgspec.Struct]]] = {
     MCP_SERVER: McpServer,
     HTTP_API: HttpApi,
+    MCP_REGISTRY: McpRegistry,
+    WORKLOAD_SOURCE: WorkloadSource,
 }
 
-AnyConfig = McpServer | HttpApi | dict[str, object]
+_CAMEL: Final = dict(zip(OAuth.__struct_fields__, OAuth.__struct_encode_fields__, strict=True))
+
+AnyConfig = McpServer | HttpApi | McpRegistry | WorkloadSource | dict[str, object]
 """Of a type that is not known here it is an object, kept as it is."""
 
 
@@ -71,13 +86,16 @@ def typed(type: str, config: object) -> AnyConfig:
             _check_url(found)
         case HttpApi(base_url=url):
             _check_http("baseUrl", url)
+        case McpRegistry(form="api", location=location):
+            _check_http("location", location)
     return found
 
 
 def _check_command(config: McpServer) -> None:
     if not config.command:
         raise _invalid("command", "a command: with `stdio` a program is run")
-    for field, value in (("url", config.url), ("headers", config.headers)):
+    for field in ("url", "headers", "oauth"):
+        value = getattr(config, field)
         if value:
             raise _invalid(field, "none: with `stdio` a program is run, and nothing is dialled")
 
@@ -87,6 +105,20 @@ def _check_url(config: McpServer) -> None:
         if getattr(config, field):
             raise _invalid(field, f"none: with `{config.transport}` a URL is dialled")
     _check_http("url", config.url or "")
+    if config.oauth is not None:
+        _check_oauth(config.oauth)
+
+
+def _check_oauth(oauth: OAuth) -> None:
+    needed = ["client_id", "client_secret"] if oauth.grant == "client-credentials" else []
+    # Without knowing whose it is, whoever runs the server could have the secret sent anywhere.
+    needed += ["client_id", "issuer"] if oauth.client_secret else []
+    for field in needed:
+        if not getattr(oauth, field):
+            raise _invalid(f"oauth.{_CAMEL[field]}", "a value, with what else there is")
+    for field in ("issuer", "redirect_url", "metadata_url"):
+        if getattr(oauth, field) is not None:
+            _check_http(f"oauth.{_CAMEL[field]}", getattr(oauth, field))
 
 
 def _check_http(field: str, url: str) -> None:

@@ -24,6 +24,7 @@ from hubbub.services.secret_operations import (
     NOT_YOURS,
     SecretName,
     SecretValue,
+    check_keys,
     check_room,
 )
 from hubbub.services.secrets import Secrets
@@ -108,6 +109,7 @@ class ClientOperations:
         check_name(new.name, self._reserved)
         config = configuration.checked(new.type, new.config)
         check_room(len(new.secrets))
+        check_keys(new.secrets)
         id = new_id()
         values = await self._secrets.encrypted(id, new.secrets)
 

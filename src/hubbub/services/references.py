@@ -11,6 +11,8 @@ from hubbub.kernel.errors import Invalid
 SECRET_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 REFERENCE: Final = re.compile(r"\$\{secret:([A-Za-z_][A-Za-z0-9_.-]*)\}")
 OPENING: Final = "${secret:"
+OWN: Final = "oauth."
+"""So begin the names of what the hub itself keeps for a client."""
 MARK: Final = "*"
 """Stands for a reference where only the rest of a text is looked at."""
 
@@ -75,6 +77,8 @@ def check(config: object) -> None:
         Invalid: names the field, never what stands there.
     """
     for text in texts(config, "config"):
+        if any(name.startswith(OWN) for name in REFERENCE.findall(text.value)):
+            raise _invalid(text.path, f"a secret of the client's own: {OWN}* is the hub's")
         hidden = REFERENCE.sub(MARK, text.value)
         if OPENING in hidden:
             raise _invalid(text.path, "${secret:NAME}, with a name of letters, digits and _.-")

@@ -1,12 +1,13 @@
 """What callers may do with the secrets of clients. No answer holds one."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Final
 
 import msgspec
 
 from hubbub.identity.trail import note
-from hubbub.kernel.errors import AccessDenied, Conflict, NotFound
+from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound
 from hubbub.kernel.limits import PAGE_ITEMS
 from hubbub.kernel.paging import Page, decode_cursor, page_of
 from hubbub.operations.context import Context, Reading, Writing
@@ -15,7 +16,7 @@ from hubbub.operations.operation import Errors, operation
 from hubbub.services import access, store
 from hubbub.services.events import ClientChanged
 from hubbub.services.model import Client, Secret
-from hubbub.services.references import SECRET_NAME
+from hubbub.services.references import OWN, SECRET_NAME
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 
@@ -102,6 +103,7 @@ class SecretOperations:
     )
     async def set_secret(self, ctx: Context, setting: SecretSetting) -> SecretView:
         """Store a secret of a client, in place of any other with this key."""
+        check_keys([setting.key])
         async with ctx.database.reading() as reading:
             client = await access.changeable(reading, ctx.caller, setting.client)
         values = await self._secrets.encrypted(client.id, {setting.key: setting.value})
@@ -176,6 +178,18 @@ def check_room(secrets: int) -> None:
     """
     if secrets > SECRETS_MAX:
         raise Conflict("a client has no room for more secrets", maximum=SECRETS_MAX)
+
+
+def check_keys(keys: Iterable[str]) -> None:
+    """See that none of these secrets is the hub's own.
+
+    Raises:
+        Invalid: one is.
+    """
+    for key in keys:
+        if key.startswith(OWN):
+            expected = f"a name that does not begin with {OWN}: such are the hub's own"
+            raise Invalid("this is no client's", errors=[{"field": "key", "expected": expected}])
 
 
 def _lost(secret: Secret) -> LostSecret:

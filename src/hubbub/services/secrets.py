@@ -53,15 +53,15 @@ class Secrets:
         async with self._slots:
             return await asyncio.to_thread(work)
 
-    async def of(self, client_id: str) -> dict[str, str]:
-        """All secrets of a client that have not expired, by name.
+    async def of(self, client_id: str, names: Collection[str] | None = None) -> dict[str, str]:
+        """The secrets of a client that have not expired, by name: all, or those of these names.
 
         Raises:
             KeyMissing, Unreadable: if one of them cannot be decrypted.
         """
         now = self._clock()
         async with self._database.reading() as tx:
-            found = await store.secrets(tx, client_id)
+            found = await store.secrets(tx, client_id, names)
         return await self._clear([each for each in found if not each.expired(now)])
 
     async def resolved(self, client: Client) -> AnyConfig:

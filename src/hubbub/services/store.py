@@ -81,6 +81,12 @@ async def enabled(tx: Transaction, types: Collection[str]) -> list[Client]:
     return [_client(row) for row in rows]
 
 
+async def every(tx: Transaction, type: str) -> list[Client]:
+    """The clients of a type, also those that are not to be connected."""
+    rows = await tx.execute(select(clients).where(clients.c.type == type).order_by(clients.c.name))
+    return [_client(row) for row in rows]
+
+
 async def page(
     tx: Transaction,
     *,

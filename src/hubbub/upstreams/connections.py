@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -55,8 +56,9 @@ class Connections:
         self._makers = makers
         self._kept: dict[str, _Kept] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
-        bus.listen(ClientChanged, lambda event: self._wanted.put_nowait(event.client_id))
-        bus.listen(ClientRemoved, lambda event: self._wanted.put_nowait(event.client_id))
+        self._outdated: Counter[str] = Counter()
+        bus.listen(ClientChanged, lambda event: self._want(event.client_id))
+        bus.listen(ClientRemoved, lambda event: self._want(event.client_id))
 
     async def run(self) -> None:
         """Keep all connections, until this is cancelled. Nobody waits for them."""
@@ -65,7 +67,9 @@ class Connections:
                 for client in await store.enabled(tx, TYPES):
                     self._begin(client, tasks)
             while True:
-                await self._renewed(await self._wanted.get(), tasks)
+                client_id = await self._wanted.get()
+                await self._renewed(client_id, tasks)
+                self._outdated -= Counter([client_id])
 
     def all(self) -> Sequence[Server]:
         """The MCP servers that are connected now, in the order of their names."""
@@ -79,9 +83,12 @@ class Connections:
     def standing(self, client: Client) -> Standing:
         """How the connection of a client stands."""
         kept = self._kept.get(client.id)
+        changed_at = round(client.updated_at.timestamp() * 1000)
+        if client.enabled and client.id in self._outdated:
+            # What stands is not what is wanted any more, and about to go.
+            return Standing(status="connecting", since=changed_at)
         if kept is None:
-            since = round(client.updated_at.timestamp() * 1000)
-            return Standing(status="disabled", since=since)
+            return Standing(status="disabled", since=changed_at)
         if kept.upstream is None:
             status: Status = "connecting" if kept.unfit is None else "failed"
             return Standing(status=status, since=kept.since, error=kept.unfit)
@@ -93,6 +100,10 @@ class Connections:
         if kept is None or kept.upstream is None:
             return Logs()
         return kept.upstream.logs
+
+    def _want(self, client_id: str) -> None:
+        self._outdated[client_id] += 1
+        self._wanted.put_nowait(client_id)
 
     async def _renewed(self, client_id: str, tasks: TaskGroup) -> None:
         """Connect anew as the row now says, or no more."""

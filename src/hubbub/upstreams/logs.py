@@ -1,7 +1,7 @@
 """What happened to a connection lately, and what its server said of it: the last lines, no more."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -26,7 +26,8 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Logs:
     """The last lines of one upstream. Secrets that it was given are not kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: Callable[[], Iterable[str]] = tuple) -> None:
+        self._more = more  # secrets that change
         self._lines: deque[LogLine] = deque(maxlen=LINES_MAX)
         self._secrets: tuple[str, ...] = ()
 
@@ -35,10 +36,15 @@ class Logs:
         self._secrets = tuple(each for each in secrets if len(each) >= SECRET_CHARS_MIN)
 
     def add(self, origin: Origin, text: str) -> None:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        line = LogLine(timestamp=epoch_ms(), origin=origin, text=text[:LINE_CHARS_MAX])
+        text = self.hidden(text)[:LINE_CHARS_MAX]
+        line = LogLine(timestamp=epoch_ms(), origin=origin, text=text)
         self._lines.append(line)
+
+    def hidden(self, text: str) -> str:
+        """A text without the secrets."""
+        for secret in (*self._secrets, *self._more()):
+            text = text.replace(secret, "***")
+        return text
 
     def last(self, count: int) -> list[LogLine]:
         return list(self._lines)[-count:]

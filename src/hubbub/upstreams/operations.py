@@ -20,6 +20,8 @@ from hubbub.upstreams.logs import LogLine, Logs
 from hubbub.upstreams.mcp.connecting import connected
 from hubbub.upstreams.mcp.greeting import Known
 from hubbub.upstreams.mcp.listing import listing
+from hubbub.upstreams.oauth.authorizations import Authorizations
+from hubbub.upstreams.oauth.challenge import NeedsAuthorization
 from hubbub.upstreams.upstream import Left, Status
 
 NO_CLIENT: Final[Errors] = {NotFound: "there is no such client, or none that you may see"}
@@ -43,6 +45,8 @@ class ClientStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     since: int
     """Epoch milliseconds."""
     error: str | None
+    needs_authorization: bool
+    """Whether `client.authorize` is what it takes, for all of it or for some calls."""
     attempts: int
     era: str | None
     version: str | None
@@ -86,8 +90,11 @@ class ConnectionOperations:
 
     namespace = "client"
 
-    def __init__(self, connections: Connections, secrets: Secrets) -> None:
+    def __init__(
+        self, connections: Connections, secrets: Secrets, authorizations: Authorizations
+    ) -> None:
         self._connections = connections
+        self._authorizations = authorizations
         self._secrets = secrets
 
     @operation(scope="clients:read", reads=True, errors=NO_CLIENT)
@@ -118,11 +125,12 @@ class ConnectionOperations:
             if not isinstance(config, McpServer):
                 raise Conflict("only MCP servers are checked so", client=client.id)
             logs.hide((await self._secrets.of(client.id)).values())
-            return await _checked(client, config, logs)
+            return await self._checked(client, config, logs)
         except (HubError, RpcError) as error:
             if isinstance(error, Conflict):
                 raise
-            transient = isinstance(error, HubError) and error.name in TRANSIENT
+            named = isinstance(error, HubError) and error.name in TRANSIENT
+            transient = named and not isinstance(error, NeedsAuthorization)
             return Checked(
                 ready=False,
                 transient=transient,
@@ -137,6 +145,25 @@ class ConnectionOperations:
             client = await access.changeable(tx, ctx.caller, query.id)
         return LogLines(lines=self._connections.logs(client).last(query.lines))
 
+    async def _checked(self, client: Client, config: McpServer, logs: Logs) -> Checked:
+        try:
+            with anyio.fail_after(config.connect_timeout_s * 2):
+                authorization = self._authorizations.of(client, config)
+                async with connected(
+                    client.name, config, lambda *_: None, logs, Known(), authorization
+                ) as session:
+                    found = await listing(session, client.name, config.access)
+                    return Checked(
+                        ready=True,
+                        transient=False,
+                        era=session.greeting.era,
+                        tools=len(found.tools),
+                        skipped=tuple(Left(name=s.name, reason=s.reason) for s in found.skipped),
+                        log=tuple(logs.last(20)),
+                    )
+        except TimeoutError:
+            raise TimedOut(f"{client.name} did not list what it has in time") from None
+
     def _status(self, client: Client) -> ClientStatus:
         standing = self._connections.standing(client)
         return ClientStatus(
@@ -145,20 +172,3 @@ class ConnectionOperations:
             type=client.type,
             **{name: getattr(standing, name) for name in standing.__struct_fields__},
         )
-
-
-async def _checked(client: Client, config: McpServer, logs: Logs) -> Checked:
-    try:
-        with anyio.fail_after(config.connect_timeout_s * 2):
-            async with connected(client.name, config, lambda *_: None, logs, Known()) as session:
-                found = await listing(session, client.name, config.access)
-                return Checked(
-                    ready=True,
-                    transient=False,
-                    era=session.greeting.era,
-                    tools=len(found.tools),
-                    skipped=tuple(Left(name=s.name, reason=s.reason) for s in found.skipped),
-                    log=tuple(logs.last(20)),
-                )
-    except TimeoutError:
-        raise TimedOut(f"{client.name} did not list what it has in time") from None

@@ -32,6 +32,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Epoch milliseconds."""
     error: str | None = None
     """What stands in the way."""
+    needs_authorization: bool = False
+    """Whether somebody has to agree to what the hub wants there: `client.authorize`."""
     attempts: int = 0
     """How often it was tried in vain since it stood last."""
     era: str | None = None

@@ -63,7 +63,7 @@ def serve(app: ASGIApp, port: int) -> None:
     """Says at which URL, in one line, once it can be reached."""
     with socket.create_server((HOST, port)) as listening:
         print(f"http://{HOST}:{listening.getsockname()[1]}/mcp", flush=True)
-        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         uvicorn.Server(config).run(sockets=[listening])
 
 

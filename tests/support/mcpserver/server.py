@@ -47,8 +47,8 @@ class Fixture:
     def __init__(self) -> None:
         self.bus = InMemorySubscriptionBus()
         self.touched = 0
-        self.extra = False
-        """Whether there is one tool and one prompt more."""
+        self.more_tools = self.more_prompts = False
+        """Whether there is one more of them."""
         self._subscribed: dict[str, set[Any]] = {}
         self._running: set[asyncio.Task[None]] = set()
         self.tasks = tasks.Tasks(self.start)
@@ -87,14 +87,14 @@ class Fixture:
         return said(text("touched"))
 
     async def change_tools(self, turn: Turn, arguments: Json) -> Json:
-        self.extra = not self.extra
+        self.more_tools = not self.more_tools
         await self._tell(turn, ToolsListChanged())
         if not turn.modern:
             await turn.ctx.session.send_tool_list_changed()
         return said(text("changed"))
 
     async def change_prompts(self, turn: Turn, arguments: Json) -> Json:
-        self.extra = not self.extra
+        self.more_prompts = not self.more_prompts
         await self._tell(turn, PromptsListChanged())
         if not turn.modern:
             await turn.ctx.session.send_prompt_list_changed()
@@ -107,7 +107,7 @@ class Fixture:
 
     async def list_tools(self, ctx: Context, params: Any) -> Json:
         listed = [tool.listed(name) for name, tool in self.tools.items()]
-        if self.extra:
+        if self.more_tools:
             listed.append(PLAIN["echo"].listed("test_one_more_tool"))
         return {"tools": listed}
 
@@ -140,7 +140,8 @@ class Fixture:
         return self.tasks.begin(turn, lambda away: tool.use(away, arguments))
 
     async def list_prompts(self, ctx: Context, params: Any) -> Json:
-        return {"prompts": things.PROMPTS}
+        more = [{"name": "test_one_more_prompt", "description": "New"}] if self.more_prompts else []
+        return {"prompts": [*things.PROMPTS, *more]}
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> Json:
         if params.name == "test_input_required_result_prompt":

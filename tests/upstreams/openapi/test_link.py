@@ -15,7 +15,15 @@ from hubbub.kernel.errors import (
     Unavailable,
 )
 from hubbub.kernel.limits import FRAME_BYTES_MAX
-from tests.upstreams.openapi.api import Api, document, linked, operation, parameter, running
+from tests.upstreams.openapi.api import (
+    Api,
+    answers,
+    document,
+    linked,
+    operation,
+    parameter,
+    running,
+)
 
 
 @pytest.fixture
@@ -59,6 +67,7 @@ async def test_a_json_body_arrives_byte_for_byte(url):
         seen = await far("send", id="a", body={"n": 1.0, "deep": [None]})
         assert seen["body"] == '{"n":1.0,"deep":[null]}'
         assert seen["headers"]["content-type"] == "application/json"
+        assert seen["headers"]["content-length"] == "23"
 
 
 async def test_what_is_configured_no_input_replaces(url):
@@ -124,6 +133,19 @@ async def test_a_stream_of_events_is_as_many_answers_and_then_the_end(url):
         )
         assert (two["data"], two["meta"]["contentType"]) == ("two\nlines", "text/event-stream")
         await far.nothing_held()
+
+
+async def test_a_stream_that_is_one_answer_after_all_is_that_and_the_end(url):
+    told = document({"/text": {"get": operation("text", responses=answers("text/event-stream"))}})
+    async with linked(url, told) as far:
+        (envelope,) = await far.envelopes("text")
+        assert (envelope["data"], envelope["meta"]["contentType"]) == ("grün", "text/plain")
+        await far.nothing_held()
+
+
+async def test_what_is_sent_may_come_from_a_file_that_ends_in_a_newline(url):
+    async with linked(url, headers={"Authorization": "Bearer s3\n"}) as far:
+        assert (await far("echo", id="a"))["headers"]["authorization"] == "Bearer s3"
 
 
 async def test_who_leaves_a_stream_ends_it_there():

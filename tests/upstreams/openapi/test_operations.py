@@ -5,7 +5,7 @@ import pytest
 
 from hubbub.calls.tables import call_graph_nodes
 from hubbub.catalog.tables import operation_registrations
-from hubbub.kernel.errors import Conflict, ExecutionFailed, Invalid, TooLarge
+from hubbub.kernel.errors import AccessDenied, Conflict, ExecutionFailed, Invalid, TooLarge
 from hubbub.services import store as services
 from hubbub.services.tables import clients
 from hubbub.upstreams.openapi import store
@@ -97,6 +97,19 @@ async def test_an_import_again_updates_and_removes_and_keeps_the_config(direct):
     assert made["changed"] == ["pets.listPets"]
     assert made["removed"] == ["pets.addPet", "pets.getPet"]
     assert made["client"]["config"] == {"baseUrl": "https://api.example", **config}
+
+
+async def test_an_import_again_leaves_a_client_as_it_is_and_says_what_it_lacks(direct):
+    headers = {"Authorization": "Bearer ${secret:TOKEN}", "X-Key": "${secret:API_KEY}"}
+    given = {"text": text(PETS), "config": {"headers": headers}}
+    made = await direct("openapi.import", name="pets", enabled=False, **given)
+    assert [each["name"] for each in made["missing"]] == ["API_KEY", "TOKEN"]
+    made = await direct("openapi.import", name="pets", **given, secrets={"TOKEN": "x"})
+    assert [each["name"] for each in made["missing"]] == ["API_KEY"]
+    assert made["client"]["enabled"] is False
+    secrets = {f"S{n}": "x" for n in range(64)}
+    with pytest.raises(Conflict):
+        await direct("openapi.import", name="pets", **given, secrets=secrets)
 
 
 async def test_records_of_calls_outlive_a_definition_that_is_gone(hub, direct):
@@ -208,6 +221,12 @@ async def test_parts_come_with_a_text(direct):
     assert made["added"] == ["pets.listPets"]
     with pytest.raises(Invalid):
         await direct("openapi.import", name="pets", text=text(whole))
+    elsewhere = "https://other.example/paths.json"
+    whole["paths"]["/pets"] = {"$ref": elsewhere}
+    with pytest.raises(AccessDenied):
+        await direct("openapi.import", name="pets", text=text(whole))
+    parts = {elsewhere: "get: {operationId: listPets, responses: {}}"}
+    await direct("openapi.import", name="pets", text=text(whole), parts=parts)
 
 
 async def test_a_document_that_is_too_much_is_refused(direct):

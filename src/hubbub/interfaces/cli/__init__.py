@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from itertools import takewhile
 from typing import Any, Final, NoReturn
 
 import click
@@ -51,7 +52,7 @@ class Root(LazyGroup):
         words = list(sys.argv[1:] if args is None else args)
         extra |= {"standalone_mode": False, "complete_var": COMPLETE}
         # An option after a mistake was not reached yet, and the mistake is to be told in JSON too.
-        as_json = "--json" in words
+        as_json = "--json" in takewhile(lambda word: word != "--", words)
         try:
             code = super().main(words, "hubbub", **extra)
         except HubError as error:

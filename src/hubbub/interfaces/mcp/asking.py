@@ -1,5 +1,6 @@
 """A request of a client, with all that belongs to it; and the calls that are made for it."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,9 +13,10 @@ from hubbub.calls.model import Ask
 from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.mcp.exchange import Exchange
 from hubbub.interfaces.mcp.parking import OURS, Parking
-from hubbub.interfaces.mcp.relay import Relay
+from hubbub.interfaces.mcp.relay import Question, Relay, by_request
 from hubbub.interfaces.mcp.rpc import Request
 from hubbub.interfaces.mcp.sessions import Session
+from hubbub.interfaces.mcp.tasks import Tasks, declared
 from hubbub.interfaces.mcp.views import View
 from hubbub.operations.access import Identity
 from hubbub.operations.context import Caller
@@ -29,6 +31,10 @@ from hubbub.protocol.mcp import (
 )
 
 TOKEN: Final = "progressToken"
+PATIENCE_S: Final = 10.0
+"""After this, a call of a client that knows of tasks becomes one."""
+
+Shape = Callable[[Relay], bytes]
 
 
 class _Again(msgspec.Struct, frozen=True, rename="camel"):
@@ -38,11 +44,11 @@ class _Again(msgspec.Struct, frozen=True, rename="camel"):
     request_state: str | UnsetType = UNSET
 
 
-class InputRequired(Exception):
-    """What is to be known before there is a result: `result` says it."""
+class NotYet(Exception):
+    """There is no result yet: `result` says what is to be known first, or that it is a task."""
 
     def __init__(self, result: Mapping[str, object]) -> None:
-        super().__init__("input is required")
+        super().__init__("there is no result yet")
         self.result = result
 
 
@@ -113,19 +119,31 @@ class Asking:
 class Calling:
     """Makes calls for requests."""
 
-    def __init__(self, entrance: Entrance, parking: Parking) -> None:
+    def __init__(self, entrance: Entrance, parking: Parking, tasks: Tasks) -> None:
         self._entrance = entrance
         self._parking = parking
+        self._tasks = tasks
 
     async def answers(self, asking: Asking, ask: Ask, *, resumes: bool = False) -> list[Raw]:
-        """The envelopes that a call is answered with.
-
-        Args:
-            resumes: whether the provider knows what to do with a state that is not the hub's.
+        """The envelopes that a call is answered with, as `carried` has it.
 
         Raises:
             HubError: what the call ended with.
-            InputRequired: what is to be known first.
+        """
+        return (await self.carried(asking, ask, resumes=resumes)).result()
+
+    async def carried(
+        self, asking: Asking, ask: Ask, *, resumes: bool = False, shape: Shape | None = None
+    ) -> Relay:
+        """A call that has ended.
+
+        Args:
+            resumes: whether the provider knows what to do with a state that is not the hub's.
+            shape: makes the result out of it, if it may become a task.
+
+        Raises:
+            HubError: if it could not begin.
+            NotYet: if it goes on when its request is answered.
             RpcError: if the request is not one that goes on with a call.
         """
         subject = f"{asking.request.method} {ask.operation_id} {ask.provider or ''}"
@@ -134,14 +152,19 @@ class Calling:
         asking.stops[key] = partial(self._entrance.end, relay.call)
         if asking.exchange.left:
             self._entrance.end(relay.call)
-        parked = False
+        goes_on = False
         try:
-            await relay.settled()
+            settled = await self._settled(asking, relay, shape)
             if relay.outcome is not None:
-                return relay.result()
-            state = self._parking.park(relay, asking.caller.account_id, subject)
-            parked = True
-            raise InputRequired(
+                return relay
+            account_id = asking.caller.account_id
+            if not settled and shape is not None:
+                begun = self._tasks.begin(relay, account_id, shape)
+                goes_on = True
+                raise NotYet(begun)
+            state = self._parking.park(relay, account_id, subject)
+            goes_on = True
+            raise NotYet(
                 {
                     "resultType": "input_required",
                     "inputRequests": relay.detach(),
@@ -150,8 +173,40 @@ class Calling:
             )
         finally:
             del asking.stops[key]
-            if not parked:
+            if not goes_on:
                 self._entrance.end(relay.call)
+
+    async def _settled(self, asking: Asking, relay: Relay, shape: Shape | None) -> bool:
+        """Wait until the call has ended or wants to know something; False if it is to go on as a
+        task."""
+        may = shape is not None and asking.modern and declared(asking.capabilities)
+        if not may or not self._tasks.room(asking.caller.account_id):
+            await relay.settled()
+            return True
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await relay.settled()
+        except TimeoutError:
+            return False
+        return True
+
+    async def question(
+        self, asking: Asking, key: str, method: str, params: Raw
+    ) -> Mapping[str, Any]:
+        """Ask the client something of the hub's own, in the way of its revision.
+
+        Raises:
+            NotYet: if it is to come back with the answer.
+            RpcError: if it cannot be asked, or its answer is none.
+        """
+        if not asking.modern:
+            return _reply(await by_request(asking.session, asking.exchange, method, params))
+        given = asking.request.read(_Again).input_responses
+        replies = {} if isinstance(given, UnsetType) else _reply(given)
+        if key not in replies:
+            asked = {key: Question(method, params)}
+            raise NotYet({"resultType": "input_required", "inputRequests": asked})
+        return _reply(Raw(encode(replies[key])))
 
     async def _relay(self, asking: Asking, ask: Ask, subject: str, *, resumes: bool) -> Relay:
         again = asking.request.read(_Again) if asking.modern else _Again()
@@ -190,6 +245,13 @@ class Calling:
         except RpcError:
             self._entrance.end(relay.call)
             raise
+
+
+def _reply(given: Raw) -> dict[str, Any]:
+    reply = msgspec.json.decode(given)
+    if not isinstance(reply, dict):
+        raise RpcError(INVALID_PARAMS, "the response is not an object")
+    return reply
 
 
 def _resumed(again: _Again) -> dict[str, Raw]:

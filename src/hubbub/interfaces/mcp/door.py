@@ -23,6 +23,7 @@ from hubbub.interfaces.mcp.listening import Listening
 from hubbub.interfaces.mcp.methods import SESSION, Methods
 from hubbub.interfaces.mcp.parking import Parking
 from hubbub.interfaces.mcp.sessions import Session, Sessions
+from hubbub.interfaces.mcp.tasks import Tasks
 from hubbub.interfaces.mcp.tools import Tools
 from hubbub.interfaces.mcp.views import View, Views
 from hubbub.interfaces.streams import EVENTS
@@ -32,8 +33,7 @@ from hubbub.operations.context import Caller
 from hubbub.profiles.model import DEFAULT
 from hubbub.profiles.shelf import Shelf
 from hubbub.protocol.codec import encode
-from hubbub.protocol.mcp import HANDSHAKE, INVALID_REQUEST, RequestId, RpcError
-from hubbub.upstreams.servers import Servers
+from hubbub.protocol.mcp import HANDSHAKE, HEADER_MISMATCH, INVALID_REQUEST, RequestId, RpcError
 
 METADATA: Final = "/.well-known/oauth-protected-resource"
 ALL: Final = "/mcp/all"
@@ -45,20 +45,20 @@ class McpDoor:
     """Lets agents in."""
 
     def __init__(
-        self, *, entrance: Entrance, router: Router, bus: Bus, shelf: Shelf, servers: Servers
+        self, *, entrance: Entrance, router: Router, bus: Bus, shelf: Shelf, views: Views
     ) -> None:
         self._entrance = entrance
         self._shelf = shelf
-        views = Views(router.offers, servers)
         self.parking = Parking(entrance)
-        calling = Calling(entrance, self.parking)
+        self.tasks = Tasks(entrance)
+        calling = Calling(entrance, self.parking, self.tasks)
         self.sessions = Sessions(lambda session: self._methods.forgotten(session))
         self.listening = Listening(bus, router.offers, views)
         self._methods = Methods(
             entrance=entrance,
             views=views,
-            tools=Tools(views, router.offers, calling),
-            features=Features(views, calling),
+            tools=Tools(views, router.offers, calling, self.tasks),
+            features=Features(views, calling, self.tasks),
             listening=self.listening,
             sessions=self.sessions,
         )
@@ -84,6 +84,12 @@ class McpDoor:
         except ClientDisconnect:
             return Response(status_code=499)
 
+    def goodbye(self) -> None:
+        """The hub leaves: streams end, and calls that wait for somebody to come back."""
+        self.parking.clear()
+        self.tasks.clear()
+        self.listening.goodbye()
+
     async def protected_resource(self, request: Request) -> Response:
         """Where a client that was turned away learns what to show (RFC 9728)."""
         path = request.url.path.removeprefix(METADATA) or "/mcp"
@@ -105,6 +111,7 @@ class McpDoor:
             return Response(status_code=202)
         try:
             if asked.modern:
+                _check_once(request)
                 rpc.check_modern(asked, request.headers)
         except RpcError as error:
             return _failure(asked.id, error, rpc.HTTP_STATUS[error.code])
@@ -129,7 +136,7 @@ class McpDoor:
             finally:
                 asking.end()
 
-        return Exchange(work, streams=_takes_events(request))
+        return Exchange(work, request.headers, streams=_takes_events(request))
 
     async def _heard(self, request: Request, caller: Caller) -> Response:
         view = await self._view(request)
@@ -146,7 +153,7 @@ class McpDoor:
             )
             return await self._methods.heard(asking, session)
 
-        return Exchange(work, streams=True)
+        return Exchange(work, request.headers, streams=True)
 
     async def _ended(self, request: Request, caller: Caller) -> Response:
         session = self._session(request, caller, await self._view(request))
@@ -174,8 +181,7 @@ class McpDoor:
         return None if id is None else self.sessions.get(id, caller.account_id, view.path)
 
     def _key_changed(self, changed: KeyChanged) -> None:
-        for session in self.sessions.of_account(changed.account_id):
-            self.sessions.close(session)
+        self.sessions.leave(changed)
         self.listening.leave(changed)
 
 
@@ -190,6 +196,13 @@ def _answered(message: rpc.Message, session: Session | None, request: Request) -
         return _failure(None, RpcError(INVALID_REQUEST, NO_SESSION), 404)
     session.answered(message.id, rpc.answer_of(message))
     return Response(status_code=202)
+
+
+def _check_once(request: Request) -> None:
+    """Who reads the first of two headers and who reads the last must not be told two things."""
+    for name in (rpc.VERSION_HEADER, "mcp-method", "mcp-name"):
+        if len(request.headers.getlist(name)) > 1:
+            raise RpcError(HEADER_MISMATCH, f"the header {name} stands more than once")
 
 
 def _noted(asked: rpc.Request, session: Session | None) -> None:

@@ -7,7 +7,7 @@ the answer is the last.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,7 +36,14 @@ class Reply:
 class Exchange(Response):
     """The response to one request, while `work` makes its answer."""
 
-    def __init__(self, work: Callable[["Exchange"], Awaitable[Reply]], *, streams: bool) -> None:
+    def __init__(
+        self,
+        work: Callable[["Exchange"], Awaitable[Reply]],
+        headers: Mapping[str, str],
+        *,
+        streams: bool,
+    ) -> None:
+        self.request_headers = headers
         self.streams = streams
         """Whether the client takes events."""
         self.left = False

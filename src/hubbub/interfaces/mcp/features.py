@@ -10,6 +10,7 @@ from hubbub.calls.model import Ask
 from hubbub.interfaces.mcp import results
 from hubbub.interfaces.mcp.asking import Asking, Calling
 from hubbub.interfaces.mcp.names import Named, published, qualified
+from hubbub.interfaces.mcp.tasks import TaskRef, Tasks, require
 from hubbub.interfaces.mcp.templates import matches
 from hubbub.interfaces.mcp.views import Views
 from hubbub.kernel.errors import HubError
@@ -59,8 +60,9 @@ class Completing(msgspec.Struct, frozen=True):
 class Features:
     """What MCP servers have besides tools."""
 
-    def __init__(self, views: Views, calling: Calling) -> None:
+    def __init__(self, views: Views, calling: Calling, tasks: Tasks) -> None:
         self._views = views
+        self._tasks = tasks
         self._calling = calling
 
     def resources(self, asking: Asking) -> bytes:
@@ -105,6 +107,15 @@ class Features:
         if isinstance(asked.context, Raw):
             input["context"] = asked.context
         return await self._asked(asking, server, "complete", input)
+
+    async def task(self, asking: Asking) -> bytes:
+        """What is asked of a task: how it stands, to hear an answer, to stop."""
+        require(asking.capabilities)
+        method, ref = asking.request.method, asking.request.read(TaskRef)
+        ask = self._tasks.elsewhere(asking.caller, method, ref)
+        if ask is None:
+            return results.own(self._tasks.answered(method, ref), modern=True)
+        return await self._carried(asking, ask)
 
     def owner(self, asking: Asking, uri: str) -> Server:
         """The server that lists this URI, or has a template that makes it.
@@ -159,8 +170,18 @@ class Features:
         cacheable: bool = False,
     ) -> bytes:
         ask = Ask(operation_id=f"mcp.{what}", input=Raw(encode(input)), provider=server.client_id)
+        resumes = server.era == "modern"
+        return await self._carried(asking, ask, resumes=resumes, cacheable=cacheable)
+
+    async def _carried(
+        self, asking: Asking, ask: Ask, *, resumes: bool = False, cacheable: bool = False
+    ) -> bytes:
+        """What a server answers.
+
+        Raises:
+            RpcError: what it answered instead of a result, or that it could not be asked.
+        """
         try:
-            resumes = server.era == "modern"
             (output,) = await self._calling.answers(asking, ask, resumes=resumes)
         except HubError as error:
             raise results.rpc_error_of(error) or RpcError(

@@ -1,6 +1,5 @@
 """Tools found by what they do, and described in few words."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,9 +16,6 @@ from hubbub.protocol.codec import encode
 
 BYTES_A_TOKEN = 4
 """About; nobody's tokens are counted exactly here."""
-BEYOND = 4
-"""How many times as many are looked for where only some of what is found may be shown."""
-FOUND_MAX = 200
 
 
 class Finding:
@@ -42,33 +38,38 @@ class Finding:
         words = " ".join(arguments.get("keywords", ()))
         answer: list[dict[str, object]] = []
         for query in [queries] if isinstance(queries, str) else queries:
-            tools = await self._best(asking, table, f"{query} {words}".strip(), arguments)
-            answer.append({"query": query, "tools": tools, **_why(tools)})
+            tools, note = await self._best(asking, table, query, words, arguments)
+            if note is not None and not tools:
+                note += "; say it otherwise, or look through list_tools"
+            hint = {} if note is None else {"hint": note}
+            answer.append({"query": query, "tools": tools, **hint})
         all_bytes = table.weight(asking.identity)[1]
         return {"results": answer, "tokens": _tokens(answer, shown_bytes, all_bytes)}
 
     async def _best(
-        self, asking: Asking, table: Table, text: str, arguments: dict[str, Any]
-    ) -> list[dict[str, object]]:
-        limit = arguments.get("limit", 5)
-        wanted = min(limit * BEYOND, FOUND_MAX)
+        self, asking: Asking, table: Table, text: str, words: str, arguments: dict[str, Any]
+    ) -> tuple[list[dict[str, object]], str | None]:
+        """The best tools for one query, and what stood in the way of finding more."""
+        profile = None if asking.view.profile is None else asking.view.profile.name
+        # Said apart they count as words alone; a text that is vague would outweigh them.
+        text = f"{text} {words}".strip()
+        sought = {"text": text, "keywords": words, "limit": arguments.get("limit", 5)}
         ask = Ask(
-            operation_id="operation.search", input=Raw(encode({"text": text, "limit": wanted}))
+            operation_id="operation.search",
+            input=Raw(encode(sought | ({} if profile is None else {"profile": profile}))),
         )
         (output,) = await self._calling.answers(asking, ask)
         full = arguments.get("detail") == "full"
-        tools: list[dict[str, object]] = []
-        for hit in msgspec.json.decode(data_of(output))["items"]:
-            entry = table.get(hit["id"], asking.identity)
-            if entry is not None and len(tools) < limit:
-                tools.append(
-                    {
-                        **described(entry, full=full),
-                        "score": hit["score"],
-                        "matched": hit["matched"],
-                    }
-                )
-        return tools
+        found = msgspec.json.decode(data_of(output))
+        tools = [
+            {
+                **described(entry, full=full),
+                **{key: hit[key] for key in ("score", "matched", "meaning")},
+            }
+            for hit in found["items"]
+            if (entry := table.get(hit["id"], asking.identity)) is not None
+        ]
+        return tools, found["note"]
 
     def listed(self, asking: Asking, arguments: dict[str, Any]) -> dict[str, object]:
         """A page of all tools."""
@@ -123,13 +124,6 @@ def _tokens(answer: object, shown_bytes: int, all_bytes: int) -> dict[str, int]:
         "allTools": everything,
         "saved": everything - shown - found,
     }
-
-
-def _why(tools: Sequence[object]) -> dict[str, object]:
-    """An answer is never empty without a reason."""
-    if tools:
-        return {}
-    return {"hint": "no tool has any of these words: use others, or look through list_tools"}
 
 
 def _within(id: str, namespace: str | None) -> bool:

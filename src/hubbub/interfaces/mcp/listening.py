@@ -91,6 +91,11 @@ class Listening:
         if expiry is not None:
             expiry.cancel()
 
+    def goodbye(self) -> None:
+        """The hub leaves."""
+        for listener in list(self._listeners):
+            listener.stop()
+
     def leave(self, changed: KeyChanged) -> None:
         """A key is not what it was: who came with it hears nothing more."""
         for listener in list(self._listeners):

@@ -82,6 +82,29 @@ SCHEMAS: Final[dict[str, dict[str, Any]]] = {
             "cursor": {**_TEXT, "description": "The nextCursor of the part before."},
         },
     },
+    "search_registry": {
+        "type": "object",
+        "required": ["query"],
+        "additionalProperties": False,
+        "properties": {
+            "query": {**_TEXT, "description": "What the server is to be good for."},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5},
+        },
+    },
+    "install_server": {
+        "type": "object",
+        "required": ["server"],
+        "additionalProperties": False,
+        "properties": {
+            "server": {**_TEXT, "description": "As search_registry gave it."},
+            "name": {**_TEXT, "description": "How it is to be called here."},
+            "settings": {
+                "description": "What it must be told. No secrets: those are set by their owner.",
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+            },
+        },
+    },
 }
 
 DESCRIPTIONS: Final = {
@@ -92,7 +115,13 @@ DESCRIPTIONS: Final = {
     ),
     "list_tools": "The tools that you may call, in the order of their names, page by page.",
     "read_result": "The next part of a large result of call_tool.",
+    "search_registry": "Find MCP servers that could be installed, where no tool here will do.",
+    "install_server": (
+        "Have the hub connect to an MCP server that search_registry found. The user is asked first."
+    ),
 }
+
+CHANGING: Final = frozenset({"call_tool", "install_server"})
 
 INSTRUCTIONS: Final = (
     "Many tools stand behind this server. Find the right one with find_tool, by a sentence that "
@@ -108,5 +137,5 @@ def tool(name: str, description: str | None = None) -> Mapping[str, object]:
         "name": name,
         "description": description or DESCRIPTIONS[name],
         "inputSchema": SCHEMAS[name],
-        "annotations": {"readOnlyHint": name != "call_tool"},
+        "annotations": {"readOnlyHint": name not in CHANGING},
     }

@@ -9,7 +9,7 @@ from msgspec import Raw
 from hubbub.calls.model import Ask
 from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.mcp import results, rpc
-from hubbub.interfaces.mcp.asking import Asking, InputRequired
+from hubbub.interfaces.mcp.asking import Asking, NotYet
 from hubbub.interfaces.mcp.exchange import Reply
 from hubbub.interfaces.mcp.features import Features, ResourceRef
 from hubbub.interfaces.mcp.listening import KINDS, Listener, Listening, Updates
@@ -27,6 +27,7 @@ from hubbub.protocol.mcp import (
     METHOD_NOT_FOUND,
     MODERN,
     RESERVED,
+    TASKS,
     RpcError,
 )
 
@@ -34,6 +35,8 @@ SESSION: Final = "mcp-session-id"
 SUBSCRIPTION_KEY: Final = f"{RESERVED}subscriptionId"
 SUBSCRIBED_S: Final = 7 * 24 * 3600
 INSTRUCTIONS_CHARS_MAX: Final = 4000
+GREETING_BYTES_MAX: Final = 16 * 1024
+"""Of a handshake: what it says is remembered."""
 
 _CHANGES: Final = {"listChanged": True}
 CAPABILITIES: Final[dict[str, dict[str, bool]]] = {
@@ -95,7 +98,7 @@ class Methods:
             if request.method == "subscriptions/listen" and asking.modern:
                 return await self._listened(asking)
             answer = await self._answer(asking)
-        except InputRequired as needed:
+        except NotYet as needed:
             answer = encode(needed.result)
         except RpcError as error:
             status = rpc.HTTP_STATUS.get(error.code, 200) if asking.modern else 200
@@ -123,6 +126,8 @@ class Methods:
                 return await self._features.prompt(asking)
             case "completion/complete":
                 return await self._features.complete(asking)
+            case "tasks/get" | "tasks/update" | "tasks/cancel" if asking.modern:
+                return await self._features.task(asking)
             case method if asking.modern:
                 return self._discovered(asking) if method == "server/discover" else _none(asking)
             case _:
@@ -148,14 +153,18 @@ class Methods:
                 return _none(asking)
 
     def _greeted(self, asking: Asking) -> Reply:
+        if len(bytes(asking.request.params)) > GREETING_BYTES_MAX:
+            raise RpcError(INVALID_PARAMS, "nobody has so much to say of themselves")
         said = asking.request.read(_Greeting)
         version = said.protocol_version
-        session = self._sessions.open(
+        session = Session(
             account_id=asking.caller.account_id,
+            key_id=asking.caller.key_id,
             view=asking.view.path,
             version=version if version in HANDSHAKE else HANDSHAKE[-1],
             capabilities=said.capabilities,
         )
+        self._sessions.open(session)
         greeting = {
             "protocolVersion": session.version,
             "capabilities": CAPABILITIES,
@@ -169,7 +178,7 @@ class Methods:
         return results.own(
             {
                 "supportedVersions": [MODERN],
-                "capabilities": CAPABILITIES,
+                "capabilities": {**CAPABILITIES, "extensions": {TASKS: {}}},
                 "instructions": self._instructions(asking),
             },
             modern=True,

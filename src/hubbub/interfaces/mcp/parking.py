@@ -87,6 +87,11 @@ class Parking:
             raise RpcError(INVALID_PARAMS, "what the requestState stands for is over: ask anew")
         return parked.relay
 
+    def clear(self) -> None:
+        """The hub leaves: nobody can come back to these."""
+        for id in list(self._parked):
+            self._expired(id)
+
     def _expired(self, id: str) -> None:
         parked = self._taken(id)
         if parked is not None:

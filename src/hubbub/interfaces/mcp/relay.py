@@ -140,11 +140,7 @@ class Relay:
             raise RpcError(METHOD_NOT_FOUND, f"the client cannot be asked {method}")
         self._entrance.extend(self.call, ANSWER_S)
         ask = self._asked_by_result if self.takes_input_required else self._asked_by_request
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await ask(method, params)
-        except TimeoutError:
-            raise RpcError(INTERNAL_ERROR, "the client did not answer in time") from None
+        return await ask(method, params)
 
     async def _asked_by_result(self, method: str, params: Raw) -> Raw:
         self._asked += 1
@@ -154,22 +150,13 @@ class Relay:
         self.questions[key] = Question(method, params)
         self._changed.set()
         try:
-            return await waiting
+            return await _in_time(waiting)
         finally:
             self._waiting.pop(key, None)
             self.questions.pop(key, None)
 
     async def _asked_by_request(self, method: str, params: Raw) -> Raw:
-        if self._session is None or self._exchange is None:
-            raise RpcError(INTERNAL_ERROR, "without a session the client cannot be asked anything")
-        id, waiting = question(self._session)
-        try:
-            if not self._exchange.say(rpc.asking(id, method, params)):
-                raise RpcError(INTERNAL_ERROR, "the client takes no stream, so it cannot be asked")
-            return await waiting
-        finally:
-            if self._session.questions is not None:
-                self._session.questions.pop(id, None)
+        return await by_request(self._session, self._exchange, method, params)
 
     # The request that waits for it.
 
@@ -179,9 +166,16 @@ class Relay:
         return dict(self.questions)
 
     def attach(
-        self, exchange: Exchange, progress_token: RequestId | None, replies: Mapping[str, Raw]
+        self,
+        exchange: Exchange | None,
+        progress_token: RequestId | None,
+        replies: Mapping[str, Raw],
     ) -> None:
-        """A request has come with answers to what was asked."""
+        """A request has come with answers to what was asked.
+
+        Raises:
+            RpcError: if one of them is no answer.
+        """
         self._exchange = exchange
         self._progress_token = progress_token
         for key, reply in replies.items():
@@ -199,6 +193,34 @@ class Relay:
         if level not in LEVELS or self.log_level not in LEVELS:
             return True
         return LEVELS.index(level) >= LEVELS.index(self.log_level)
+
+
+async def by_request(
+    session: Session | None, exchange: Exchange | None, method: str, params: Raw
+) -> Raw:
+    """Ask a client that shook hands, on the stream of its own request.
+
+    Raises:
+        RpcError: what it answered instead of a result, or that it cannot be asked.
+    """
+    if session is None or exchange is None:
+        raise RpcError(INTERNAL_ERROR, "without a session the client cannot be asked anything")
+    id, waiting = question(session)
+    try:
+        if not exchange.say(rpc.asking(id, method, params)):
+            raise RpcError(INTERNAL_ERROR, "the client takes no stream, so it cannot be asked")
+        return await _in_time(waiting)
+    finally:
+        if session.questions is not None:
+            session.questions.pop(id, None)
+
+
+async def _in_time(waiting: asyncio.Future[Raw]) -> Raw:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await waiting
+    except TimeoutError:
+        raise RpcError(INTERNAL_ERROR, "the client did not answer in time") from None
 
 
 def can_answer(capabilities: Mapping[str, object], method: str, params: Raw) -> bool:

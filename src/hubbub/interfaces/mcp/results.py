@@ -14,6 +14,8 @@ from hubbub.protocol.envelope import Envelope
 from hubbub.protocol.mcp import INTERNAL_ERROR, RESERVED, SERVER_KEY, RpcError
 
 SOURCE: Final = b'{"source":"mcp"'
+FILLED: Final = b'"isError":false,"content":[],'
+"""What an envelope has that the result did not say."""
 OWN_META: Final = encode({SERVER_KEY: SERVER})
 COMPLETE: Final = b'"resultType":"complete",'
 OWN: Final = b'"_meta":%b,' % OWN_META
@@ -91,8 +93,23 @@ def of_envelope(output: Raw, *, modern: bool) -> bytes:
     meta = bytes(envelope.meta)
     if meta.startswith(SOURCE):
         rest = meta[len(SOURCE) :].lstrip(b", \n")
+        # What is not a tool's last word has none of a tool's fields.
+        if rest.startswith(FILLED) and (b"input_required" in rest or b'"task' in rest):
+            said = _said.decode(meta).result_type
+            rest = rest.removeprefix(FILLED) if said not in (msgspec.UNSET, "complete") else rest
         return relayed(b"{" + rest, modern=modern)
     return own(told(msgspec.json.decode(envelope.data)), modern=modern)
+
+
+class _Begun(msgspec.Struct, frozen=True, rename="camel"):
+    result_type: str = ""
+    task_id: str | UnsetType = msgspec.UNSET
+
+
+def task_of(result: bytes) -> str | None:
+    """The id of the task that a server has begun instead of answering, if it has."""
+    begun = msgspec.json.decode(result, type=_Begun)
+    return begun.task_id if begun.result_type == "task" and isinstance(begun.task_id, str) else None
 
 
 def data_of(output: Raw) -> Raw:

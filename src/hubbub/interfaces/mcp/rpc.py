@@ -42,7 +42,14 @@ HTTP_STATUS: Final = {
 SERVER: Final = {"name": "hubbub", "title": "Hubbub", "version": __version__}
 
 VERSION_HEADER: Final = "mcp-protocol-version"
-NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
 """Methods whose subject the header `Mcp-Name` repeats, and where the body has it."""
 
 BASE64: Final = ("=?base64?", "?=")
@@ -197,15 +204,32 @@ def _subject(request: Request) -> object:
 def _check_header(headers: Mapping[str, str], name: str, value: object) -> None:
     if isinstance(value, Raw):
         value = msgspec.json.decode(value)
-    if value is not None and (given := headers.get(name)) != value and _decoded(given) != value:
+    if value is not None and said_by(headers, name) != value:
         raise RpcError(HEADER_MISMATCH, f"the header {name} does not say what the body does")
 
 
-def _decoded(value: str | None) -> str | None:
+def said_by(headers: Mapping[str, str], name: str) -> str | None:
+    """What a header says, which may be wrapped in base64.
+
+    Raises:
+        RpcError: if it is wrapped and cannot be read.
+    """
+    given = headers.get(name)
+    if given is None:
+        return None
+    given = given.strip(" \t")
+    start, end = BASE64
+    if not (given.startswith(start) and given.endswith(end)):
+        return given
+    found = _decoded(given)
+    if found is None:
+        raise RpcError(HEADER_MISMATCH, f"the header {name} cannot be read")
+    return found
+
+
+def _decoded(value: str) -> str | None:
     """What a header says that a header cannot hold as it is."""
     start, end = BASE64
-    if value is None or not (value.startswith(start) and value.endswith(end)):
-        return None
     try:
         return base64.b64decode(value[len(start) : -len(end)], validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

@@ -13,6 +13,7 @@ from uuid import uuid4
 from msgspec import Raw
 
 from hubbub.calls.model import Call
+from hubbub.identity.model import KeyChanged
 from hubbub.interfaces.mcp.exchange import Exchange
 from hubbub.kernel.errors import TooLarge
 from hubbub.protocol.mcp import RequestId, RpcError
@@ -31,6 +32,7 @@ class Session:
         "account_id",
         "capabilities",
         "id",
+        "key_id",
         "log_level",
         "questions",
         "running",
@@ -42,10 +44,17 @@ class Session:
     )
 
     def __init__(
-        self, *, account_id: str, view: str, version: str, capabilities: Mapping[str, Any]
+        self,
+        *,
+        account_id: str,
+        key_id: str | None,
+        view: str,
+        version: str,
+        capabilities: Mapping[str, Any],
     ) -> None:
         self.id = uuid4().hex
         self.account_id = account_id
+        self.key_id = key_id
         self.view = view
         self.version = version
         self.capabilities = capabilities
@@ -83,22 +92,17 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(
-        self, *, account_id: str, view: str, version: str, capabilities: Mapping[str, Any]
-    ) -> Session:
-        """A new session, in place of the oldest where there are too many."""
+    def open(self, session: Session) -> None:
+        """Remember a new session, in place of the oldest where there are too many."""
         self._expire()
+        account_id = session.account_id
         if self._held[account_id] >= ACCOUNT_SESSIONS_MAX:
             self.close(next(s for s in self._sessions.values() if s.account_id == account_id))
         elif len(self._sessions) >= SESSIONS_MAX:
             self.close(next(iter(self._sessions.values())))
-        session = Session(
-            account_id=account_id, view=view, version=version, capabilities=capabilities
-        )
         session.used_s = asyncio.get_running_loop().time()
         self._sessions[session.id] = session
         self._held[account_id] += 1
-        return session
 
     def get(self, id: str, account_id: str, view: str) -> Session | None:
         """The session with this id, if it is this account's, and at this endpoint."""
@@ -123,8 +127,14 @@ class Sessions:
             session.stream.leave()
         self._forgotten(session)
 
-    def of_account(self, account_id: str) -> list[Session]:
-        return [each for each in self._sessions.values() if each.account_id == account_id]
+    def leave(self, changed: KeyChanged) -> None:
+        """A key is not what it was: the sessions that were made with it are over."""
+        for session in list(self._sessions.values()):
+            if session.account_id == changed.account_id and changed.key_id in (
+                None,
+                session.key_id,
+            ):
+                self.close(session)
 
     def _expire(self) -> None:
         before_s = asyncio.get_running_loop().time() - IDLE_S

@@ -1,5 +1,6 @@
 """Tools: listed and called, at every view."""
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -7,14 +8,17 @@ from msgspec import Raw, UnsetType
 
 from hubbub.calls.model import Ask
 from hubbub.calls.offers import Offers
-from hubbub.interfaces.mcp import results
+from hubbub.interfaces.mcp import params, results
 from hubbub.interfaces.mcp.asking import Asking, Calling
 from hubbub.interfaces.mcp.features import Paged, cursor_key
 from hubbub.interfaces.mcp.finding import Finding
+from hubbub.interfaces.mcp.installing import Installing
 from hubbub.interfaces.mcp.metatools import SCHEMAS, VALIDATORS, tool
+from hubbub.interfaces.mcp.relay import Relay
 from hubbub.interfaces.mcp.spill import Spill
 from hubbub.interfaces.mcp.spilling import in_words, spilled
-from hubbub.interfaces.mcp.views import Views
+from hubbub.interfaces.mcp.tasks import Tasks, declared
+from hubbub.interfaces.mcp.views import Entry, Views
 from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import HubError, OperationNotFound
 from hubbub.kernel.paging import encode_cursor
@@ -47,11 +51,13 @@ class ToolCall(msgspec.Struct, frozen=True):
 class Tools:
     """What an agent can do here."""
 
-    def __init__(self, views: Views, offers: Offers, calling: Calling) -> None:
+    def __init__(self, views: Views, offers: Offers, calling: Calling, tasks: Tasks) -> None:
         self._views = views
+        self._tasks = tasks
         self._offers = offers
         self._calling = calling
         self._finding = Finding(views, calling)
+        self._installing = Installing(views, calling)
         self.spill = Spill()
 
     # What there is.
@@ -80,6 +86,7 @@ class Tools:
         shown: list[object] = [
             tool(name, self._finding.behind(asking) if name == "find_tool" else None)
             for name in SCHEMAS
+            if self._installing.shown(asking, name)
         ]
         for name, entry in self._views.table(asking.view).pinned:
             if name not in SCHEMAS and entry.visible(asking.identity):
@@ -95,19 +102,29 @@ class Tools:
             RpcError: if there is no such tool, or the server that has it answered so.
         """
         call = asking.request.read(ToolCall)
-        if asking.view.searching and call.name in SCHEMAS:
+        own = asking.view.searching and call.name in SCHEMAS
+        if own and self._installing.shown(asking, call.name):
             return await self._meta(asking, call)
         entry = self._views.table(asking.view).find(call.name, asking.identity)
         if entry is None or entry.definition.streams:
             raise RpcError(INVALID_PARAMS, f"there is no tool {call.name[:200]}")
-        ask = Ask(operation_id=entry.id, input=call.input)
+        input = call.input
+        if asking.modern and entry.headers:
+            params.check(entry.headers, input, asking.exchange.request_headers)
+        ask = Ask(operation_id=entry.id, input=input)
+        resumes, shape = not entry.origin.legacy, partial(_direct, modern=asking.modern)
         try:
-            (output,) = await self._calling.answers(asking, ask, resumes=not entry.legacy)
+            relay = await self._calling.carried(asking, ask, resumes=resumes, shape=shape)
         except HubError as error:
-            if (told := results.rpc_error_of(error)) is not None:
-                raise told from error
             return results.own(results.failed(error), modern=asking.modern)
-        return results.of_envelope(output, modern=asking.modern)
+        result = shape(relay)
+        self._note_task(asking, entry, result)
+        return result
+
+    def _note_task(self, asking: Asking, entry: Entry | None, result: bytes) -> None:
+        """A server may have begun a task of its own."""
+        if entry is not None and not entry.origin.legacy and declared(asking.capabilities):
+            self._tasks.note(asking.caller, entry.origin.provider_id, result)
 
     async def _meta(self, asking: Asking, call: ToolCall) -> bytes:
         try:
@@ -117,8 +134,6 @@ class Tools:
                 return await self._call(asking, call.input, arguments)
             told = await self._told(asking, call.name, arguments)
         except HubError as error:
-            if (answered := results.rpc_error_of(error)) and answered.code == MISSING_CAPABILITY:
-                raise answered from error
             return results.own(results.failed(error), modern=asking.modern)
         return results.own(told, modern=asking.modern)
 
@@ -135,6 +150,10 @@ class Tools:
                 account_id = asking.caller.account_id
                 part = self.spill.part(account_id, arguments["handle"], arguments.get("cursor"))
                 return {"content": in_words(part), "isError": False}
+            case "search_registry":
+                return results.told(await self._installing.searched(asking, arguments))
+            case "install_server":
+                return results.told(await self._installing.installed(asking, arguments))
             case _:
                 id = self._meant(asking, arguments["name"], None)
                 ask = Ask(operation_id="operation.schema", input=Raw(encode({"id": id})))
@@ -154,14 +173,26 @@ class Tools:
             provider=provider,
         )
         entry = self._views.table(asking.view).get(id, asking.identity)
-        resumes = entry is not None and not entry.legacy
-        outputs = await self._calling.answers(asking, ask, resumes=resumes)
-        if len(outputs) == 1:
-            result = results.of_envelope(outputs[0], modern=asking.modern)
-        else:
-            found = {"answers": [results.data_of(output) for output in outputs]}
-            result = results.own(results.told(found), modern=asking.modern)
-        return spilled(result, self.spill, asking.caller.account_id)
+        resumes = entry is not None and not entry.origin.legacy
+        shape = partial(self._found, asking.caller.account_id, asking.modern)
+        result = shape(await self._calling.carried(asking, ask, resumes=resumes, shape=shape))
+        self._note_task(asking, entry, result)
+        return result
+
+    def _found(self, account_id: str, modern: bool, relay: Relay) -> bytes:
+        """The result of a call of a tool that was found."""
+        try:
+            outputs = relay.result()
+            if len(outputs) == 1:
+                result = results.of_envelope(outputs[0], modern=modern)
+            else:
+                answers = {"answers": [results.data_of(output) for output in outputs]}
+                result = results.own(results.told(answers), modern=modern)
+            return spilled(result, self.spill, account_id)
+        except HubError as error:
+            if (told := results.rpc_error_of(error)) and told.code == MISSING_CAPABILITY:
+                raise told from error
+            return results.own(results.failed(error), modern=modern)
 
     def _meant(self, asking: Asking, name: str, provider: str | None) -> str:
         """The id of the operation that an agent means by a name.
@@ -180,3 +211,18 @@ class Tools:
         if table.get(id, asking.identity) is None:
             raise OperationNotFound(f"no operation {name}", operation=name)
         return id
+
+
+def _direct(relay: Relay, *, modern: bool) -> bytes:
+    """The result of a call of a tool that was shown.
+
+    Raises:
+        RpcError: what its server answered instead.
+    """
+    try:
+        (output,) = relay.result()
+    except HubError as error:
+        if (told := results.rpc_error_of(error)) is not None:
+            raise told from error
+        return results.own(results.failed(error), modern=modern)
+    return results.of_envelope(output, modern=modern)

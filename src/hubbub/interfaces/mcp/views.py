@@ -15,6 +15,7 @@ from hubbub.operations.access import Identity, allowed
 from hubbub.profiles.model import Profile
 from hubbub.protocol.codec import encode
 from hubbub.protocol.specs import ANYBODY, AccessControl, OperationSpec
+from hubbub.upstreams.mcp.headers import Path, annotated
 from hubbub.upstreams.servers import Server, Servers
 
 CLIENT: Final = "client"
@@ -46,19 +47,30 @@ class View:
         return self.profile is None or self.profile.shows(server, group)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a tool comes from."""
+
+    server: str
+    group: str
+    own: str
+    """Its name there."""
+    access: frozenset[AccessControl]
+    """Of those who offer it; any of them will do."""
+    provider_id: str
+    """Of one of them."""
+    legacy: bool
+    """Whether it does not take up again what it broke off to ask."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
     """An operation as a tool."""
 
     definition: Definition
-    server: str
-    group: str
-    own: str
-    """Its name where it comes from."""
-    access: frozenset[AccessControl]
-    """Of those who offer it; any of them will do."""
-    legacy: bool
-    """Whether it does not take up again what it broke off to ask."""
+    origin: Origin
+    headers: Mapping[Path, str]
+    """Arguments that are repeated in headers."""
     shown: bytes
     """The tool as MCP has it, but for its name."""
 
@@ -69,7 +81,7 @@ class Entry:
     def visible(self, identity: Identity | None) -> bool:
         """Whether this caller may call it, and so may know of it."""
         return allowed(self.definition.spec.access_control, identity) and _open(
-            self.access, identity
+            self.origin.access, identity
         )
 
     def tool(self, name: str) -> Raw:
@@ -82,7 +94,7 @@ class Table:
     def __init__(self, entries: Iterable[Entry], view: View) -> None:
         entries = list(entries)
         by_id = {entry.id: entry for entry in entries}
-        named = published(Named(each.id, each.server, each.own) for each in entries)
+        named = published(Named(each.id, each.origin.server, each.origin.own) for each in entries)
         self.names: dict[str, Entry] = {name: by_id[named[name]] for name in sorted(named)}
         self.ids = sorted(by_id)
         self._by_id = by_id
@@ -91,7 +103,7 @@ class Table:
         self.pinned = [
             (name, entry)
             for name, entry in self.names.items()
-            if view.profile is not None and view.profile.pins(entry.id, entry.own, name)
+            if view.profile is not None and view.profile.pins(entry.id, entry.origin.own, name)
         ]
         for name, entry in self.names.items():
             if not entry.definition.streams:
@@ -133,7 +145,7 @@ class Table:
         return [each for each in self._classes.values() if each.first.visible(identity)]
 
     def _weigh(self, name: str, entry: Entry) -> None:
-        key = (entry.definition.spec.access_control, entry.access)
+        key = (entry.definition.spec.access_control, entry.origin.access)
         seen = self._classes.setdefault(key, _Class(first=entry))
         seen.count += 1
         seen.bytes += len(name) + len(entry.shown) + NAME_BYTES
@@ -195,32 +207,32 @@ class Views:
             definition = offering.definition
             if definition.spec.namespace == ASIDE:
                 continue
-            entry = _entry(offering, servers)
+            origin = _origin(offering, servers)
             known = before.get(definition)
-            if known is not None and _same(known, entry):
-                entry = known
-            self._entries[definition] = entry
+            # Most are what they were, and what they are shown as was written already.
+            if known is None or known.origin != origin:
+                known = _entry(definition, origin)
+            self._entries[definition] = known
 
 
-def _same(known: Entry, entry: Entry) -> bool:
-    return (known.server, known.group, known.own, known.access, known.legacy) == (
-        entry.server, entry.group, entry.own, entry.access, entry.legacy
-    )  # fmt: skip
-
-
-def _entry(offering: Offering, servers: Mapping[str, Server]) -> Entry:
-    definition = offering.definition
+def _origin(offering: Offering, servers: Mapping[str, Server]) -> Origin:
     first = min(offering.providers, key=lambda provider: (provider.type, provider.id))
     server = servers.get(first.id)
-    return Entry(
-        definition=definition,
+    return Origin(
         server=first.name,
         group=NO_GROUP if server is None else server.group,
-        own=_own_name(definition.spec, first, offering.providers[first]),
+        own=_own_name(offering.definition.spec, first, offering.providers[first]),
         access=frozenset(provider.access for provider in offering.providers),
+        provider_id=first.id,
         legacy=server is None or server.era == "legacy",
-        shown=encode(shown(definition.spec))[1:],
     )
+
+
+def _entry(definition: Definition, origin: Origin) -> Entry:
+    # Whatever is not of MCP says nothing of headers.
+    headers = annotated(definition.spec.input_schema) if "mcp" in definition.spec.meta else {}
+    shown_without_name = encode(shown(definition.spec))[1:]
+    return Entry(definition=definition, origin=origin, headers=headers, shown=shown_without_name)
 
 
 def _own_name(spec: OperationSpec, provider: Provider, local_id: str) -> str:
@@ -252,8 +264,9 @@ def shown(spec: OperationSpec) -> dict[str, object]:
 def _chosen(entries: Iterable[Entry], view: View) -> Iterator[Entry]:
     profile = view.profile
     for entry in entries:
-        full = qualified(entry.server, entry.own)
-        if profile is None or profile.chooses(entry.server, entry.group, entry.id, entry.own, full):
+        at = entry.origin
+        names = (entry.id, at.own, qualified(at.server, at.own))
+        if profile is None or profile.chooses(at.server, at.group, *names):
             yield entry
 
 
@@ -262,7 +275,7 @@ def _other_names(entries: Iterable[Entry]) -> dict[str, Entry]:
     others: dict[str, Entry] = {}
     for entry in entries:
         others[entry.id] = entry
-        others.setdefault(qualified(entry.server, entry.own), entry)
+        others.setdefault(qualified(entry.origin.server, entry.origin.own), entry)
     return others
 
 

@@ -18,6 +18,7 @@ from hubbub.upstreams.mcp.greeting import Known, greeted
 from hubbub.upstreams.mcp.session import Changed, Exchange, Session
 from hubbub.upstreams.mcp.stdio import stdio
 from hubbub.upstreams.mcp.wire import Heard, Wire
+from hubbub.upstreams.oauth.authorization import Authorization
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,12 @@ LISTS: Final = ("tools", "prompts", "resources")
 
 @asynccontextmanager
 async def connected(
-    server: str, config: McpServer, changed: Changed, logs: Logs, known: Known
+    server: str,
+    config: McpServer,
+    changed: Changed,
+    logs: Logs,
+    known: Known,
+    authorization: Authorization | None,
 ) -> AsyncIterator[Session]:
     """A session with a server that has been greeted, until the block is left.
 
@@ -38,7 +44,8 @@ async def connected(
     with ungrouped():
         async with anyio.create_task_group() as tasks:
             session = Session(server, tasks, changed)
-            async with _wire(server, config, partial(session.heard, None), logs) as wire:
+            heard = partial(session.heard, None)
+            async with _wire(server, config, heard, logs, authorization) as wire:
                 session.wire = wire
                 try:
                     with anyio.fail_after(config.connect_timeout_s):
@@ -61,14 +68,19 @@ async def connected(
 
 
 def _wire(
-    server: str, config: McpServer, heard: Heard, logs: Logs
+    server: str,
+    config: McpServer,
+    heard: Heard,
+    logs: Logs,
+    authorization: Authorization | None,
 ) -> AbstractAsyncContextManager[Wire]:
     if config.transport == "stdio":
         return stdio(server, config, heard, logs)
     # What dials over HTTP takes a quarter of a second to load, and a hub need not wait for it.
     name = "http" if config.transport == "streamable-http" else "sse"
     module = importlib.import_module(f"hubbub.upstreams.mcp.{name}")
-    wire: AbstractAsyncContextManager[Wire] = getattr(module, name)(server, config, heard)
+    dial = getattr(module, name)
+    wire: AbstractAsyncContextManager[Wire] = dial(server, config, heard, authorization)
     return wire
 
 

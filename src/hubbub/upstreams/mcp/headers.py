@@ -7,7 +7,14 @@ from typing import Final
 
 PARAM: Final = "Mcp-Param-"
 ANNOTATION: Final = "x-mcp-header"
-NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+NAMED: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
 PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 WRAPPED: Final = re.compile(r"=\?base64\?.*\?=")
 TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

@@ -10,14 +10,16 @@ import aiohttp
 import anyio
 from yarl import URL
 
-from hubbub.kernel.errors import Invalid, TooLarge
+from hubbub.kernel.errors import HubError, Invalid, TooLarge
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.protocol.mcp import INVALID_REQUEST, RequestId
 from hubbub.services.model import McpServer
 from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.mcp.messages import Failure, Incoming, incoming
 from hubbub.upstreams.mcp.wire import NO_HEADERS, Heard, SessionGone, lost, too_large, unreachable
-from hubbub.upstreams.web import web_client
+from hubbub.upstreams.oauth.authorization import Authorization
+from hubbub.upstreams.oauth.challenge import NeedsAuthorization
+from hubbub.upstreams.web import Web, web_client
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +39,12 @@ class HttpWire:
 
     plain = False
 
-    def __init__(self, server: str, web: aiohttp.ClientSession, url: str, heard: Heard) -> None:
+    def __init__(self, server: str, web: Web, url: str, heard: Heard) -> None:
         self.lost = asyncio.Event()
         self.session: str | None = None
         self._server = server
         self._web = web
-        self._url = URL(url)
+        self._url = url
         self._heard = heard
         self._headers = dict(ACCEPT)
 
@@ -55,11 +57,17 @@ class HttpWire:
         self, id: RequestId, message: bytes, headers: Mapping[str, str], heard: Heard
     ) -> Incoming:
         try:
-            async with await self._posted(message, headers) as response:
+            async with self._posted(message, headers) as response:
                 self._note(response)
                 if response.status == 200 and response.content_type == EVENTS:
                     return await self._streamed(id, response, heard)
                 return await self._answered(id, response)
+        except NeedsAuthorization as error:
+            if self.session is None or error.challenge.more:
+                raise
+            # It may be bound to a token that was shown before. A new one tells.
+            self.lost.set()
+            raise self._gone() from error
         except NOT_SENT as error:
             raise unreachable(self._server, str(error)) from error
         except TooLarge as error:
@@ -69,40 +77,37 @@ class HttpWire:
 
     async def tell(self, message: bytes) -> None:
         try:
-            async with await self._posted(message) as response:
+            async with self._posted(message) as response:
                 await _bounded(response)
         except (aiohttp.ClientError, OSError, TooLarge) as error:
             raise unreachable(self._server, str(error)) from error
 
+    @asynccontextmanager
     async def _posted(
         self, message: bytes, headers: Mapping[str, str] = NO_HEADERS
-    ) -> aiohttp.ClientResponse:
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The response to a message, sent on where the server itself says that it has moved. It
         goes nowhere else: the secrets in the headers are meant for this server alone."""
-        response = await self._post(message, headers)
-        try:
-            moved = _moved(response)
-        except ValueError:
-            response.close()
-            raise
-        if moved is None:
-            return response
-        response.close()
-        self._url = moved
-        return await self._post(message, headers)
-
-    async def _post(self, message: bytes, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
-        return await self._web.post(
-            self._url, data=message, headers={**self._headers, **headers}, allow_redirects=False
-        )
+        for last in (False, True):
+            async with self._web.request(
+                "POST", self._url, {**self._headers, **headers}, data=message
+            ) as response:
+                moved = None if last else _moved(response)
+                if moved is None:
+                    yield response
+                    return
+            self._url = moved
 
     def _note(self, response: aiohttp.ClientResponse) -> None:
         if response.status == 404 and self.session is not None:
             self.lost.set()
-            raise SessionGone(f"{self._server} no longer knows the session", server=self._server)
+            raise self._gone()
         given = response.headers.get(SESSION)
         if given is not None and response.status == 200:
             self.session = self._headers[SESSION] = given
+
+    def _gone(self) -> SessionGone:
+        return SessionGone(f"{self._server} no longer knows the session", server=self._server)
 
     async def _answered(self, id: RequestId, response: aiohttp.ClientResponse) -> Incoming:
         """An answer that is not a stream; of another status than 200 it may be an error all the
@@ -180,7 +185,9 @@ class HttpWire:
                     if response.status != 200 or response.content_type != EVENTS:
                         return
                     await self._read(None, response, events, self._heard)
-            except (aiohttp.ClientError, OSError, Invalid, TooLarge) as error:
+            except NeedsAuthorization:
+                return
+            except (aiohttp.ClientError, OSError, HubError) as error:
                 log.debug("the stream of %s ended: %s", self._server, error)
                 if isinstance(error, aiohttp.ClientConnectorError):
                     self.lost.set()
@@ -189,7 +196,7 @@ class HttpWire:
     def _got(
         self, headers: Mapping[str, str]
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self._web.get(self._url, headers=headers, allow_redirects=False)
+        return self._web.request("GET", self._url, headers)
 
     async def goodbye(self) -> None:
         """Let the server forget the session."""
@@ -197,18 +204,20 @@ class HttpWire:
             return
         try:
             with anyio.move_on_after(GOODBYE_S, shield=True):
-                async with self._web.delete(self._url, headers=self._headers):
+                async with self._web.request("DELETE", self._url, self._headers):
                     pass
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, HubError) as error:
             log.debug("%s was not told goodbye: %s", self._server, error)
 
 
 @asynccontextmanager
-async def http(server: str, config: McpServer, heard: Heard) -> AsyncIterator[HttpWire]:
+async def http(
+    server: str, config: McpServer, heard: Heard, authorization: Authorization | None
+) -> AsyncIterator[HttpWire]:
     """A server behind a URL."""
     assert config.url is not None
-    async with web_client(config) as web:
-        wire = HttpWire(server, web, config.url, heard)
+    async with web_client(config) as client:
+        wire = HttpWire(server, Web(client, authorization), config.url, heard)
         try:
             yield wire
         finally:
@@ -232,12 +241,12 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(parts)
 
 
-def _moved(response: aiohttp.ClientResponse) -> URL | None:
+def _moved(response: aiohttp.ClientResponse) -> str | None:
     """Where else on the same server the same is to be sent, as to a path that ends in a slash."""
     if response.status not in (307, 308):
         return None
     url = response.url.join(URL(response.headers.get("Location", "")))
-    return url if url.origin() == response.url.origin() else None
+    return str(url) if url.origin() == response.url.origin() else None
 
 
 def _retry_s(events: Events) -> float:

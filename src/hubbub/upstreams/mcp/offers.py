@@ -13,6 +13,7 @@ from typing import Any, Final
 from hubbub.kernel.errors import Invalid
 from hubbub.kernel.limits import NAME_CHARS_MAX
 from hubbub.operations.validation import compiled
+from hubbub.protocol.mcp import TASKS
 from hubbub.protocol.specs import NAME, AccessControl, ErrorDefinition, OperationSpec
 from hubbub.upstreams.mcp.headers import Path, annotated
 
@@ -115,7 +116,33 @@ FEATURES: Final = (
         description="How severe the log messages of an MCP server are to be that you hear.",
         input=_object(level=_TEXT),
     ),
+    Feature(
+        name="getTask",
+        method="tasks/get",
+        capability="extensions",
+        description="How a task of an MCP server stands.",
+        input=_object(taskId=_TEXT),
+        within=TASKS,
+    ),
+    Feature(
+        name="updateTask",
+        method="tasks/update",
+        capability="extensions",
+        description="Tell a task of an MCP server what it wants to know.",
+        input=_object(taskId=_TEXT, inputResponses_={"type": "object"}),
+        within=TASKS,
+    ),
+    Feature(
+        name="cancelTask",
+        method="tasks/cancel",
+        capability="extensions",
+        description="Stop a task of an MCP server.",
+        input=_object(taskId=_TEXT),
+        within=TASKS,
+    ),
 )
+
+CHANGING: Final = frozenset({"setLevel", "updateTask", "cancelTask"})
 
 FEATURE_SPECS: Final = {
     feature.name: OperationSpec(
@@ -125,7 +152,7 @@ FEATURE_SPECS: Final = {
             "subscription"
             if feature.streams
             else "mutation"
-            if feature.name == "setLevel"
+            if feature.name in CHANGING
             else "query"
         ),
         description=f"{feature.description} Choose the server by `provider`.",
@@ -146,7 +173,7 @@ def _has(capabilities: Mapping[str, Any], feature: Feature) -> bool:
     found = capabilities.get(feature.capability)
     if not isinstance(found, dict):
         return False
-    return feature.within is None or bool(found.get(feature.within))
+    return feature.within is None or found.get(feature.within) not in (None, False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,15 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import anyio
 
-from hubbub.kernel.errors import Invalid, TooLarge
+from hubbub.kernel.errors import HubError
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.protocol.mcp import RequestId
 from hubbub.services.model import McpServer
 from hubbub.upstreams.mcp.events import Event, Events
 from hubbub.upstreams.mcp.messages import Incoming, incoming
 from hubbub.upstreams.mcp.wire import Heard, Pending, lost, unreachable
-from hubbub.upstreams.web import web_client
+from hubbub.upstreams.oauth.authorization import Authorization
+from hubbub.upstreams.web import Web, web_client
 
 
 class SseWire:
@@ -23,7 +24,7 @@ class SseWire:
 
     plain = True
 
-    def __init__(self, server: str, web: aiohttp.ClientSession, url: str, heard: Heard) -> None:
+    def __init__(self, server: str, web: Web, url: str, heard: Heard) -> None:
         self.lost = asyncio.Event()
         self._server = server
         self._web = web
@@ -48,9 +49,7 @@ class SseWire:
         url = await self._endpoint
         headers = {"Content-Type": "application/json"}
         try:
-            async with self._web.post(
-                url, data=message, headers=headers, allow_redirects=False
-            ) as response:
+            async with self._web.request("POST", url, headers, data=message) as response:
                 if response.status >= 400:
                     raise unreachable(self._server, f"it answered {response.status}")
         except aiohttp.ClientConnectorError as error:
@@ -69,22 +68,24 @@ class SseWire:
         events = Events(FRAME_BYTES_MAX)
         try:
             headers = {"Accept": "text/event-stream"}
-            async with self._web.get(self._url, headers=headers, allow_redirects=False) as response:
+            async with self._web.request("GET", self._url, headers) as response:
                 if response.status != 200:
                     raise unreachable(self._server, f"it answered {response.status}")
                 async for chunk in response.content.iter_any():
                     for event in events.fed(chunk):
                         self._take(event)
-        except (aiohttp.ClientError, OSError, TooLarge, Invalid) as error:
-            self._failed(str(error))
+        except HubError as error:
+            self._failed(error)
+        except (aiohttp.ClientError, OSError) as error:
+            self._failed(unreachable(self._server, str(error)))
         finally:
             self.lost.set()
             self._pending.lost()
-            self._failed("its stream has ended")
+            self._failed(unreachable(self._server, "its stream has ended"))
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, error: HubError) -> None:
         if not self._endpoint.done():
-            self._endpoint.set_exception(unreachable(self._server, why))
+            self._endpoint.set_exception(error)
             self._endpoint.exception()  # it may be that nobody asks
 
     def _take(self, event: Event) -> None:
@@ -92,7 +93,7 @@ class SseWire:
             url = urljoin(self._url, event.data.decode("utf-8", "replace"))
             if urlsplit(url)[:2] != urlsplit(self._url)[:2]:
                 # The secrets in the headers are meant for this server alone.
-                self._failed("it names an endpoint elsewhere")
+                self._failed(unreachable(self._server, "it names an endpoint elsewhere"))
             elif not self._endpoint.done():
                 self._endpoint.set_result(url)
             return
@@ -102,11 +103,13 @@ class SseWire:
 
 
 @asynccontextmanager
-async def sse(server: str, config: McpServer, heard: Heard) -> AsyncIterator[SseWire]:
+async def sse(
+    server: str, config: McpServer, heard: Heard, authorization: Authorization | None
+) -> AsyncIterator[SseWire]:
     """A server whose stream is heard until the block is left."""
     assert config.url is not None
-    async with web_client(config) as web, anyio.create_task_group() as tasks:
-        wire = SseWire(server, web, config.url, heard)
+    async with web_client(config) as client, anyio.create_task_group() as tasks:
+        wire = SseWire(server, Web(client, authorization), config.url, heard)
         tasks.start_soon(wire.read)
         try:
             yield wire

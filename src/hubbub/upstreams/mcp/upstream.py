@@ -31,6 +31,8 @@ from hubbub.upstreams.mcp.listing import Listing, listing
 from hubbub.upstreams.mcp.offers import FEATURE_SPECS, features
 from hubbub.upstreams.mcp.session import Greeting, Session
 from hubbub.upstreams.mcp.sessions import Sessions
+from hubbub.upstreams.oauth.authorization import Authorization
+from hubbub.upstreams.oauth.challenge import NeedsAuthorization
 from hubbub.upstreams.servers import ResourceUpdated, Server, ServerChanged
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Left, Standing, Status
 
@@ -45,8 +47,15 @@ UPDATED: Final = "notifications/resources/updated"
 class McpUpstream:
     """Keeps one client row of type `mcp-server` connected."""
 
-    def __init__(self, client: Client, config: McpServer, around: Around) -> None:
-        self.logs = Logs()
+    def __init__(
+        self,
+        client: Client,
+        config: McpServer,
+        around: Around,
+        authorization: Authorization | None,
+    ) -> None:
+        self._authorization = authorization
+        self.logs = Logs(self._tokens)
         self.server: Server | None = None
         """None while it is not connected."""
         self._client = client
@@ -63,12 +72,18 @@ class McpUpstream:
     @property
     def standing(self) -> Standing:
         status, since, error = self._told
+        lacking = None if self._authorization is None else self._authorization.lacking
+        if lacking is not None:
+            # Told at once, although what stands goes only when it is used or looked at again.
+            status = status if lacking.more else "failed"
+            error = error or NeedsAuthorization(self._client.name, lacking).message
         server = self.server
         name = None if server is None else server.info.get("name")
         return Standing(
             status=status,
             since=since,
             error=error,
+            needs_authorization=lacking is not None,
             attempts=self._backoff.attempts,
             era=None if server is None else server.era,
             version=None if server is None else str(server.info.get("version", "")) or None,
@@ -77,6 +92,9 @@ class McpUpstream:
             skipped=tuple(Left(name=s.name, reason=s.reason) for s in self._listing.skipped),
             sessions=0 if self._sessions is None else len(self._sessions),
         )
+
+    def _tokens(self) -> tuple[str, ...]:
+        return () if self._authorization is None else self._authorization.secrets
 
     async def run(self) -> None:
         with ungrouped():
@@ -89,6 +107,7 @@ class McpUpstream:
                     self._changed,
                     self.logs,
                     self._known,
+                    self._authorization,
                 )
                 self._sessions = Sessions(self._client.name, connect, tasks)
                 try:
@@ -207,7 +226,7 @@ class McpUpstream:
             await catalog.activate(tx, CLIENT_PROVIDER, self._client.id, offers, now)
             if news:
                 tx.publish(OperationsDefined(operations=news))
-            return [defined(stored[spec.id].row, spec) for spec in specs]
+            return [defined(stored[spec.id].row, spec, relayed=not spec.shared) for spec in specs]
 
         definitions = await self._around.database.write(work)
         link.offers(found.tools)
@@ -244,6 +263,7 @@ class McpUpstream:
         )
 
     def _note(self, status: Status, error: str | None) -> None:
+        error = None if error is None else self.logs.hidden(error)
         if status != self._told[0]:
             self.logs.add("hub", status if error is None else f"{status}: {error}")
             self._told = (status, epoch_ms(), error)

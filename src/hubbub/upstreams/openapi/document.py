@@ -101,16 +101,23 @@ class Document:
         return Place(value=value, url=url, pointer=pointer)
 
 
-async def loaded(text: str | bytes, url: str = "", fetch: Fetch | None = None) -> Document:
+async def loaded(
+    text: str | bytes,
+    url: str = "",
+    fetch: Fetch | None = None,
+    given: Mapping[str, bytes] | None = None,
+) -> Document:
     """A document, and with it what it refers to elsewhere.
 
     Args:
         url: where it stands; references and servers are read from there. Without it, what it
             refers to goes by relative paths.
-        fetch: reads what is referred to. Without it, and for places that are not beside the
-            document, a reference leads nowhere.
+        fetch: reads what is referred to and stands beside the document; without it, a reference
+            to elsewhere leads nowhere.
+        given: what is referred to and need not be read, by its URL.
 
     Raises:
+        AccessDenied: if it refers to what is neither given nor beside it.
         Invalid: if it is no OpenAPI document.
         TooLarge: if it is too much.
     """
@@ -124,17 +131,26 @@ async def loaded(text: str | bytes, url: str = "", fetch: Fetch | None = None) -
         place = wanted.pop()
         if place in parts:
             continue
-        if not beside(url, place):
-            raise AccessDenied("the document refers to what is not beside it", reference=place)
         if len(parts) >= PARTS_MAX:
             raise TooLarge("the document has too many parts", maximum=PARTS_MAX)
-        part = await fetch(place)
+        part = (given or {}).get(place)
+        if part is None:
+            part = await _fetched(fetch, url, place)
         size += len(part)
         if size > TEXT_BYTES_MAX:
             raise TooLarge("the document and its parts are too large", maximum=TEXT_BYTES_MAX)
         parts[place] = await anyio.to_thread.run_sync(_part, part, place)
         wanted |= await anyio.to_thread.run_sync(_elsewhere, place, parts[place])
     return Document(url, parts)
+
+
+async def _fetched(fetch: Fetch, url: str, place: str) -> bytes:
+    if not beside(url, place):
+        raise AccessDenied(
+            "the document refers to what is not beside it, and was not given in `parts`",
+            reference=place[:500],
+        )
+    return await fetch(place)
 
 
 def beside(document: str, other: str) -> bool:

@@ -11,7 +11,7 @@ from hubbub.upstreams.openapi.document import Document, Place
 from hubbub.upstreams.openapi.keywords import binary
 from hubbub.upstreams.openapi.names import Names, field_names
 from hubbub.upstreams.openapi.schemas import Schema, Schemas, Warn, Written
-from hubbub.upstreams.openapi.security import Credentials
+from hubbub.upstreams.openapi.security import Credentials, is_token
 
 BYTES_MAX: Final = 64 * 1024
 BODY: Final = "body"
@@ -110,9 +110,12 @@ class InputReader:
         for owner in (item, operation):
             for _, each in owner.each("parameters"):
                 place = self._document.found(each)
-                key = str(place.fields.get("in")), str(place.fields.get("name", ""))
-                if key[0] not in STYLES or not key[1]:
-                    raise Invalid(f"a parameter is in {key[0][:40]!r}, which is nowhere")
+                location, name = place.fields.get("in"), place.fields.get("name")
+                if not isinstance(name, str) or not name or str(location) not in STYLES:
+                    raise Invalid(f"a parameter is in {str(location)[:40]!r}, which is nowhere")
+                if location == "header" and not is_token(name):
+                    raise Invalid(f"no header can be called {name[:40]!r}")
+                key = str(location), name
                 found[key] = place
         order = list(STYLES)
         for location, name in sorted(found, key=lambda key: order.index(key[0])):  # type: ignore[arg-type]  # known by now

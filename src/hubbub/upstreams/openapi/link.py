@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from typing import Any
 
@@ -18,32 +18,39 @@ from hubbub.calls.tasked import TaskedLink
 from hubbub.catalog.model import Definition, defined
 from hubbub.catalog.store import Stored
 from hubbub.kernel.errors import TimedOut, Unavailable
+from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.services.model import Client, HttpApi
+from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.openapi.binding import binding_of
 from hubbub.upstreams.openapi.request import request_of
-from hubbub.upstreams.openapi.response import (
-    ERROR_BYTES_MAX,
-    EVENTS,
-    answered,
-    happened,
-    refused,
-)
-from hubbub.upstreams.openapi.sse import EventStream
+from hubbub.upstreams.openapi.response import ERROR_BYTES_MAX, EVENTS, answered, happened, refused
 from hubbub.upstreams.upstream import CLIENT_PROVIDER
 
 log = logging.getLogger(__name__)
 
 
 class HttpApiLink(TaskedLink):
-    """Carries calls out as requests of one API, each in a task of its own.
+    """Carries calls out as requests of one API.
 
     No more of them than the provider's `concurrency_max` are under way: the router sends no more.
     """
 
-    def __init__(self, router: Router, client: Client, api: HttpApi, tasks: TaskGroup) -> None:
-        """`api` is the client's configuration with its secrets filled in."""
+    def __init__(
+        self,
+        router: Router,
+        client: Client,
+        api: HttpApi,
+        tasks: TaskGroup,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            api: the client's configuration, its secrets filled in.
+            lost: called when the API could not be reached.
+        """
         super().__init__(router, tasks)
         self._api = api
+        self._lost = lost
         self._wire: Any = None
         self._opening = asyncio.Lock()
         self._closed = False
@@ -56,10 +63,6 @@ class HttpApiLink(TaskedLink):
             concurrency_max=api.concurrency_max,
         )
 
-    def _admit(self, call: Call) -> None:
-        if self._closed:
-            raise Unavailable("the connections to the API are being closed")
-
     async def close(self) -> None:
         """Take no more calls, stop those under way, and close the connections."""
         self._closed = True
@@ -69,12 +72,23 @@ class HttpApiLink(TaskedLink):
             if self._wire is not None:
                 await self._wire.close()
 
+    def _admit(self, call: Call) -> None:
+        if self._closed:
+            raise Unavailable(f"{self.provider.name} is not called any more")
+
     async def _answer(self, call: Call) -> None:
+        try:
+            await self._answered(call)
+        except Unavailable:
+            self._lost()
+            raise
+
+    async def _answered(self, call: Call) -> None:
         binding = binding_of(call.definition.spec.meta)
         request = request_of(binding, self._api, call.input, f"hubbub-{os.urandom(16).hex()}")
         wire = await self._opened()
         async with AsyncExitStack() as stack:
-            with _in_time(self._api.call_timeout_s):
+            with self._in_time():
                 answer = await stack.enter_async_context(wire.answer(request))
                 if not answer.head.good:
                     body, whole = await answer.start(ERROR_BYTES_MAX)
@@ -90,19 +104,18 @@ class HttpApiLink(TaskedLink):
             self._router.completed(self.provider, call.id)
 
     async def _relay(self, call: Call, answer: Any) -> None:
-        events = EventStream()
+        events = Events(FRAME_BYTES_MAX)
         async with aclosing(answer.chunks()) as chunks:
             async for chunk in chunks:
-                for event in events.feed(chunk):
-                    envelope = happened(answer.head, event.data, event.type, event.id)
-                    self._router.responded(self.provider, call.id, envelope)
+                for event in events.fed(chunk):
+                    self._router.responded(self.provider, call.id, happened(answer.head, event))
 
     async def _opened(self) -> Any:
         """The connections, made at the first call: the library behind them takes a while to load,
         and a hub starts sooner without it."""
         async with self._opening:
             if self._closed:
-                raise Unavailable("the connections to the API are being closed")
+                raise Unavailable(f"{self.provider.name} is not called any more")
             if self._wire is None:
                 wire = await asyncio.to_thread(
                     importlib.import_module, "hubbub.upstreams.openapi.wire"
@@ -110,9 +123,21 @@ class HttpApiLink(TaskedLink):
                 self._wire = wire.Wire(self._api)
             return self._wire
 
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        try:
+            with anyio.fail_after(self._api.call_timeout_s):
+                yield
+        except TimeoutError:
+            raise TimedOut(
+                f"{self.provider.name} did not answer in time",
+                server=self.provider.name,
+                timeoutS=self._api.call_timeout_s,
+            ) from None
+
 
 def offers_of(stored: Sequence[Stored], client: Client) -> list[tuple[Definition, str]]:
-    """What the client of a link offers: its rows in the catalogue, each under its own name."""
+    """What a client offers: its rows in the catalogue, each under its own name."""
     offers: list[tuple[Definition, str]] = []
     for each in stored:
         try:
@@ -122,12 +147,3 @@ def offers_of(stored: Sequence[Stored], client: Client) -> list[tuple[Definition
         else:
             offers.append((defined(each.row, each.spec), each.spec.id))
     return offers
-
-
-@contextmanager
-def _in_time(seconds: float | None) -> Iterator[None]:
-    try:
-        with anyio.fail_after(seconds):
-            yield
-    except TimeoutError as error:
-        raise TimedOut("the API did not answer in time", timeoutS=seconds) from error

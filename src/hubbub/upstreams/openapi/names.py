@@ -75,16 +75,12 @@ def _by_path(endpoint: Endpoint) -> list[str]:
 
 def fitted(text: str) -> str:
     """A text as a name: what cannot stand in one becomes `_`. Empty where nothing is left."""
-    made = re.sub(r"[^A-Za-z0-9-]+", "_", text[: 4 * NAME_CHARS_MAX]) if not _fits(text) else text
-    if made is not text:
-        made = made.strip("_-")
-        if made and not made[0].isalpha():
-            made = f"op_{made}"
+    if len(text) <= LENGTH_MAX and re.fullmatch(NAME, text):
+        return text
+    made = re.sub(r"[^A-Za-z0-9-]+", "_", text[: 4 * LENGTH_MAX]).strip("_-")
+    if made and not made[0].isalpha():
+        made = f"op_{made}"
     return made[:LENGTH_MAX]
-
-
-def _fits(text: str) -> bool:
-    return len(text) <= LENGTH_MAX and re.fullmatch(NAME, text) is not None
 
 
 def field_names(name: str, location: str) -> tuple[str, str]:

@@ -11,13 +11,14 @@ import msgspec
 from hubbub.identity.trail import note
 from hubbub.kernel.errors import Conflict, Invalid, NotFound
 from hubbub.kernel.ids import new_id
-from hubbub.operations.context import Context
+from hubbub.operations.context import Context, Writing
 from hubbub.operations.inputs import Input
 from hubbub.operations.operation import Errors, operation
 from hubbub.protocol.codec import encode
 from hubbub.protocol.signatures import OperationType
-from hubbub.services import access, configuration
+from hubbub.services import access, configuration, references
 from hubbub.services import store as services
+from hubbub.services.encryption import Encrypted
 from hubbub.services.events import ClientChanged
 from hubbub.services.model import HTTP_API, Client
 from hubbub.services.operations import (
@@ -29,11 +30,11 @@ from hubbub.services.operations import (
     created,
     view,
 )
-from hubbub.services.secret_operations import SecretName, SecretValue, check_room
+from hubbub.services.secret_operations import SecretName, SecretValue, check_keys, check_room
 from hubbub.services.secrets import Secrets
 from hubbub.storage.transaction import WriteTransaction
 from hubbub.upstreams.openapi import store
-from hubbub.upstreams.openapi.document import Fetch, resolved
+from hubbub.upstreams.openapi.document import resolved
 from hubbub.upstreams.openapi.security import Secret
 from hubbub.upstreams.openapi.store import Changes
 from hubbub.upstreams.openapi.translation import Imported, imported
@@ -53,7 +54,8 @@ class Source(Input, frozen=True, kw_only=True):
     text: str | None = None
     """The document itself, in JSON or YAML. With a `url`, it is read as if it stood there."""
     parts: Annotated[dict[str, str], msgspec.Meta(max_length=PARTS_MAX)] = {}
-    """The texts of other documents that it refers to, by their paths relative to it."""
+    """The texts of other documents that it refers to, by their URLs, or their paths relative to
+    it. What is beside it on the same server need not be given."""
     base_url: str | None = None
     """Where the API is, if not where the document says."""
 
@@ -63,7 +65,8 @@ class Import(Source, frozen=True, kw_only=True):
     """Fields of the client's config, in place of those that the document suggests."""
     secrets: dict[SecretName, SecretValue] = {}
     """By the names under which the config refers to them. They are stored encrypted."""
-    enabled: bool = True
+    enabled: bool | None = None
+    """By default a new client is, and one that is there stays as it is."""
     org_id: str | None = None
     """The organization to which a new client belongs."""
 
@@ -164,49 +167,22 @@ class OpenApiOperations:
         gone from it is removed, and the config stays but for what is given.
         """
         check_name(source.name, self._reserved)
-        check_room(len(source.secrets))
+        check_keys(source.secrets)
         found = await _read(source)
         async with ctx.database.reading() as reading:
             known = await services.by_name(reading, source.name)
+            stored = await services.secrets(reading, known.id) if known is not None else []
+        # To encrypt takes a while, and is not begun in vain.
+        check_room(len({each.name for each in stored} | source.secrets.keys()))
         id = new_id() if known is None else known.id
         values = await self._secrets.encrypted(id, source.secrets)
 
         async def work(tx: WriteTransaction) -> tuple[Client, Changes, set[str]]:
             writing = ctx.writing(tx)
-            client = await services.by_name(tx, source.name)
-            if client is None:
-                config = configuration.checked(HTTP_API, _config(found, source, {}))
-                new = NewClient(
-                    name=source.name,
-                    type=HTTP_API,
-                    config={},
-                    enabled=source.enabled,
-                    org_id=source.org_id,
-                )
-                await check_new(writing, new)
-                client = await created(writing, id, new, config, values)
-            else:
-                client = await access.changeable(tx, ctx.caller, client.id)
-                if client.type != HTTP_API or client.id != id:
-                    raise Conflict("another client has this name", name=source.name)
-                before = msgspec.json.decode(client.config, type=dict[str, object])
-                config = configuration.checked(HTTP_API, _config(found, source, before))
-                await services.change(tx, id, ctx.now, config=config, enabled=source.enabled)
-                for name, value in values.items():
-                    await services.put_secret(tx, id, name, value, None, ctx.now)
-                tx.publish(ClientChanged(client_id=id))
+            client = await _client(writing, id, found, source, values)
             changes = await store.replace(tx, client, found.made.specs, ctx.now)
-            await note(
-                writing,
-                "openapi.imported",
-                client=id,
-                name=source.name,
-                added=len(changes.added),
-                changed=len(changes.changed),
-                removed=len(changes.removed),
-            )
-            names = {each.name for each in await services.secrets(tx, id)}
-            return await services.get(tx, id), changes, names
+            await _note(writing, client, changes)
+            return client, changes, {each.name for each in await services.secrets(tx, id)}
 
         client, changes, names = await ctx.database.write(work)
         return ImportResult(
@@ -215,9 +191,66 @@ class OpenApiOperations:
             added=list(changes.added),
             changed=list(changes.changed),
             removed=list(changes.removed),
-            missing=[each for each in found.made.secrets if each.name not in names],
+            missing=_missing(client, found, names),
             warnings=list(found.made.warnings),
         )
+
+
+async def _client(
+    ctx: Writing, id: str, found: _Read, source: Import, secrets: Mapping[str, Encrypted]
+) -> Client:
+    """The client with the name that is asked for, as it is from now on."""
+    known = await services.by_name(ctx.tx, source.name)
+    if known is None:
+        config = configuration.checked(HTTP_API, _config(found, source, {}))
+        new = NewClient(
+            name=source.name,
+            type=HTTP_API,
+            config={},
+            enabled=source.enabled is not False,
+            org_id=source.org_id,
+        )
+        await check_new(ctx, new)
+        return await created(ctx, id, new, config, dict(secrets))
+    client = await access.changeable(ctx.tx, ctx.caller, known.id)
+    if client.type != HTTP_API or client.id != id:
+        raise Conflict("another client has this name", name=source.name)
+    before = msgspec.json.decode(client.config, type=dict[str, object])
+    await services.change(
+        ctx.tx,
+        id,
+        ctx.now,
+        config=configuration.checked(HTTP_API, _config(found, source, before)),
+        enabled=client.enabled if source.enabled is None else source.enabled,
+    )
+    stored = {each.name for each in await services.secrets(ctx.tx, id)}
+    check_room(len(stored | secrets.keys()))
+    for name, value in secrets.items():
+        await services.put_secret(ctx.tx, id, name, value, None, ctx.now)
+    ctx.tx.publish(ClientChanged(client_id=id))
+    return await services.get(ctx.tx, id)
+
+
+async def _note(ctx: Writing, client: Client, changes: Changes) -> None:
+    await note(
+        ctx,
+        "openapi.imported",
+        client=client.id,
+        name=client.name,
+        added=len(changes.added),
+        changed=len(changes.changed),
+        removed=len(changes.removed),
+    )
+
+
+def _missing(client: Client, found: _Read, stored: Set[str]) -> list[Secret]:
+    """The secrets to which the config refers and that nobody has set."""
+    described = {each.name: each for each in found.made.secrets}
+    names = references.names(msgspec.json.decode(client.config))
+    return [
+        described.get(name) or Secret(name=name, description="the config refers to it")
+        for name in sorted(names - stored)
+    ]
 
 
 def _config(found: _Read, source: Import, before: Mapping[str, object]) -> dict[str, object]:
@@ -244,29 +277,29 @@ async def _read(source: Source) -> _Read:
     else:
         raw = text
     made = await imported(
-        raw, url or "", name=source.name, base_url=source.base_url, fetch=_fetch(source, url)
+        raw,
+        url or "",
+        name=source.name,
+        base_url=source.base_url,
+        fetch=_fetch_part if url is not None else _ask_for_part,
+        given={
+            resolved(url or "", path): part.encode(errors="replace")
+            for path, part in source.parts.items()
+        },
     )
     return _Read(made=made, url=url)
 
 
-def _fetch(source: Source, url: str | None) -> Fetch:
-    given = {_at(url, path): part for path, part in source.parts.items()}
-
-    async def fetch(place: str) -> bytes:
-        if place in given:
-            return given[place].encode(errors="replace")
-        if url is None:
-            raise Invalid(
-                "the document refers to another one",
-                errors=[{"field": "parts", "expected": f"the text of {place[:200]}"}],
-            )
-        return (await _fetched(place, moves=False))[0]
-
-    return fetch
+async def _fetch_part(place: str) -> bytes:
+    part, _ = await _fetched(place, moves=False)
+    return part
 
 
-def _at(url: str | None, path: str) -> str:
-    return path if url is None else resolved(url, path)
+async def _ask_for_part(place: str) -> bytes:
+    raise Invalid(
+        "the document refers to another one",
+        errors=[{"field": "parts", "expected": f"the text of {place[:200]}"}],
+    )
 
 
 async def _fetched(url: str, *, moves: bool) -> tuple[bytes, str]:

@@ -119,7 +119,8 @@ def _headers(made: dict[str, str], api: HttpApi, values: _Values) -> dict[str, s
     # What is configured, credentials above all, no input can replace.
     configured = {name.lower() for name in api.headers}
     made = {name: value for name, value in made.items() if name.lower() not in configured}
-    made.update(api.headers)
+    # A secret that came out of a file ends in a newline, which no header can hold.
+    made.update({name: value.strip() for name, value in api.headers.items()})
     if cookies:
         name = next((name for name in made if name.lower() == "cookie"), "Cookie")
         made[name] = "; ".join(filter(None, [made.get(name, ""), *cookies]))

@@ -15,8 +15,11 @@ from hubbub.kernel.errors import DomainError, TooLarge
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.protocol.codec import UNREADABLE, encode
 from hubbub.protocol.envelope import HttpMeta
+from hubbub.upstreams.mcp.events import Event
 
 EVENTS: Final = "text/event-stream"
+PLAIN: Final = "message"
+"""The type of an event that says none."""
 ERROR_BYTES_MAX: Final = 64 * 1024
 """Of the body of an error, as its details keep it."""
 HEADERS_MAX: Final = 64
@@ -90,17 +93,17 @@ def answered(head: Head, body: bytes) -> Raw:
     return _envelope(_data(head, body), head.meta)
 
 
-def happened(head: Head, data: str, event: str, event_id: str) -> Raw:
-    """The envelope around one event."""
+def happened(head: Head, event: Event) -> Raw:
+    """The envelope around one event of a stream."""
     meta = EventMeta(
         status_code=head.status,
         headers=head.headers,
         content_type=EVENTS,
-        event=event[:HEADER_CHARS_MAX],
-        event_id=event_id[:HEADER_CHARS_MAX],
+        event="" if event.kind == PLAIN else event.kind[:HEADER_CHARS_MAX],
+        event_id=(event.id or "")[:HEADER_CHARS_MAX],
     )
-    raw = _json(data.encode(errors="replace"))
-    return _envelope(data if raw is None else raw, meta)
+    raw = _json(event.data)
+    return _envelope(_text(event.data, "utf-8") if raw is None else raw, meta)
 
 
 def refused(head: Head, body: bytes, *, whole: bool = True) -> DomainError:

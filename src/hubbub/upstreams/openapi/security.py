@@ -27,6 +27,7 @@ class Credentials:
 
     headers: dict[str, str] = field(default_factory=dict)
     query: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
     secrets: list[Secret] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     """Schemes that are of no kind known here."""
@@ -35,7 +36,9 @@ class Credentials:
         """Whether a parameter of this name is among them."""
         if location == "header":
             return name.lower() in {each.lower() for each in self.headers}
-        return location == "query" and name in self.query
+        return (location == "query" and name in self.query) or (
+            location == "cookie" and name in self.cookies
+        )
 
 
 def credentials_of(document: Document, requirements: Iterable[list[Requirement]]) -> Credentials:
@@ -87,16 +90,16 @@ def _add(made: Credentials, document: Document, name: str) -> None:
         case {"type": "oauth2" | "openIdConnect"}:
             what = "an access token"
             made.headers["Authorization"] = f"Bearer {reference}"
-        case {"type": "apiKey", "in": "header", "name": str(header)} if _token(header):
+        case {"type": "apiKey", "in": "header", "name": str(header)} if is_token(header):
             what = f"the key that goes into the header {header}"
             made.headers[header] = reference
         case {"type": "apiKey", "in": "query", "name": str(parameter)}:
             what = f"the key that goes into the query as {parameter}"
             made.query[parameter] = reference
-        case {"type": "apiKey", "in": "cookie", "name": str(cookie)} if _token(cookie):
+        case {"type": "apiKey", "in": "cookie", "name": str(cookie)} if is_token(cookie):
             what = f"the value of the cookie {cookie}"
-            before = f"{made.headers['Cookie']}; " if "Cookie" in made.headers else ""
-            made.headers["Cookie"] = f"{before}{cookie}={reference}"
+            made.cookies[cookie] = reference
+            made.headers["Cookie"] = "; ".join(f"{n}={v}" for n, v in made.cookies.items())
         case _:
             made.unknown.append(name)
             return
@@ -105,7 +108,8 @@ def _add(made: Credentials, document: Document, name: str) -> None:
     made.secrets.append(Secret(name=secret, description=what + more))
 
 
-def _token(name: str) -> bool:
+def is_token(name: str) -> bool:
+    """Whether a header or a cookie can have this name."""
     return re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", name) is not None
 
 

@@ -13,9 +13,10 @@ from hubbub.catalog.events import OperationsDefined, OperationsRemoved
 from hubbub.catalog.store import Stored
 from hubbub.kernel.errors import Conflict, NotFound
 from hubbub.kernel.limits import REGISTERED_OPERATIONS_MAX
-from hubbub.protocol.specs import OperationSpec
+from hubbub.protocol.specs import ANYBODY, AccessControl, OperationSpec
+from hubbub.services import configuration
 from hubbub.services import store as services
-from hubbub.services.model import Client
+from hubbub.services.model import Client, HttpApi
 from hubbub.storage.transaction import Transaction, WriteTransaction
 
 CLIENT: Final = "client"
@@ -47,7 +48,11 @@ async def replace(
     Raises:
         Conflict: if somebody else's definition has one of the names.
     """
-    owned = [msgspec.structs.replace(spec, meta={**spec.meta, CLIENT: client.id}) for spec in specs]
+    allowed = accessible(client)
+    owned = [
+        msgspec.structs.replace(spec, meta={**spec.meta, CLIENT: client.id}, access_control=allowed)
+        for spec in specs
+    ]
     before = await _in_namespace(tx, client.name)
     mine = {client.id} | await _gone(tx, {each.spec.meta.get(CLIENT) for each in before})
     wanted = {spec.id for spec in owned}
@@ -71,6 +76,23 @@ async def replace(
         changed=tuple(each.spec.id for each in news if each.spec.id in known),
         removed=tuple(each.spec.id for each in gone),
     )
+
+
+async def allow(
+    tx: WriteTransaction, stored: Sequence[Stored], access: AccessControl, now: datetime
+) -> list[Stored]:
+    """The same definitions, for those who may call them now."""
+    specs = [msgspec.structs.replace(each.spec, access_control=access) for each in stored]
+    changed, news = await catalog.define(tx, specs, now)
+    if news:
+        tx.publish(OperationsDefined(operations=news))
+    return [changed[spec.id] for spec in specs]
+
+
+def accessible(client: Client) -> AccessControl:
+    """Who may call what a client offers, as its config has it."""
+    config = configuration.of(client)
+    return config.access if isinstance(config, HttpApi) else ANYBODY
 
 
 async def _gone(tx: Transaction, ids: set[object]) -> set[object]:

@@ -1,10 +1,10 @@
 """A document as definitions of operations, and what it takes to call them. No I/O."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import anyio.to_thread
 
@@ -49,6 +49,7 @@ async def imported(
     name: str,
     base_url: str | None = None,
     fetch: Fetch | None = None,
+    given: Mapping[str, bytes] | None = None,
 ) -> Imported:
     """The operations that a document describes, in the namespace `name`.
 
@@ -56,11 +57,12 @@ async def imported(
         url: where the document stands; references and servers are read from there.
         base_url: where the API is, if not where the document says.
         fetch: reads what the document refers to elsewhere.
+        given: what of that need not be read, by its URL.
 
     Raises:
         HubError: if it is no document, or too much of one; says why.
     """
-    document = await loaded(text, url, fetch)
+    document = await loaded(text, url, fetch, given)
     # Thousands of schemas take seconds, and others want to be served meanwhile.
     return await anyio.to_thread.run_sync(translated, document, name, base_url)
 
@@ -71,7 +73,8 @@ def translated(document: Document, name: str, base_url: str | None = None) -> Im
     Raises:
         HubError: if it does not say where the API is, or says too much.
     """
-    methods = list(_methods(document))
+    lost: list[str] = []
+    methods = list(_methods(document, lost))
     if len(methods) > REGISTERED_OPERATIONS_MAX:
         raise TooLarge("the document has too many operations", maximum=REGISTERED_OPERATIONS_MAX)
     if base_url is None:
@@ -93,7 +96,7 @@ def translated(document: Document, name: str, base_url: str | None = None) -> Im
             base_url=translation.base_url, headers=credentials.headers, query=credentials.query
         ),
         secrets=tuple(credentials.secrets),
-        warnings=translation.warnings,
+        warnings=(*lost, *translation.warnings)[: WARNINGS_MAX + 1],
     )
 
 
@@ -109,11 +112,15 @@ class _Method:
         return f"{self.endpoint.method.upper()} {self.endpoint.path}"[:LINE_CHARS_MAX]
 
 
-def _methods(document: Document) -> Iterator[_Method]:
+def _methods(document: Document, lost: list[str]) -> Iterator[_Method]:
     for path, place in document.root.each("paths"):
         if not path.startswith("/"):
             continue  # an extension
-        item = document.found(place)
+        try:
+            item = document.found(place)
+        except Invalid as error:
+            lost.append(f"{path[:LINE_CHARS_MAX]} is left out: {_reason(error)}")
+            continue
         for method in METHODS:
             operation = item.at(method)
             if operation.fields:
@@ -157,8 +164,6 @@ class _Translation:
 
     def _spec(self, name: str, method: _Method) -> OperationSpec:
         fields, place, at = method.place.fields, method.place, str(method)
-        if "#" in method.endpoint.path:
-            raise Invalid("its path is no path of a URL")
         taken = self._inputs.inputs(method.item, place, method.endpoint.path)
         safe = method.endpoint.method in ("get", "head")
         streams = self._outputs.streams(place)
@@ -166,7 +171,8 @@ class _Translation:
         version = self._document.root.at("info").fields.get("version")
         binding = Binding(
             method=method.endpoint.method.upper(),
-            path=method.endpoint.path,
+            # Documents tell operations on one path apart by what a server does not see.
+            path=method.endpoint.path.partition("#")[0],
             summary=summary or None,
             operation_id=method.endpoint.operation_id,
             deprecated=fields.get("deprecated") is True,
@@ -183,7 +189,7 @@ class _Translation:
             version=_line(version) or "1.0.0",
             title=summary or None if described else None,
             description=described or summary or at,
-            tags=tuple(_line(tag) for tag in fields.get("tags") or () if isinstance(tag, str)),
+            tags=tuple(filter(None, (_line(tag.value) for _, tag in place.each("tags")))),
             input_schema=self._schemas.whole(taken.written, inputs.BYTES_MAX, at=at),
             output_schema=self._outputs.schema(place, at=at),
             error_schemas=self._outputs.errors(place, at=at),
@@ -196,7 +202,8 @@ class _Translation:
         """What stands before the path of an operation that has a server of its own."""
         for owner in (method.place, method.item):
             for _, server in owner.each("servers"):
-                url = url_of(server)
+                # Of a document that is nowhere, its server is what it is read from.
+                url = urljoin(f"{self.base_url}/", url_of(server))
                 if not fit(url) or origin(url) not in self._origins:
                     raise Invalid("it is on another server, which is not to see the credentials")
                 return urlsplit(url).path

@@ -18,6 +18,7 @@ from hubbub.upstreams.backoff import Backoff
 from hubbub.upstreams.logs import Logs
 from hubbub.upstreams.openapi import store
 from hubbub.upstreams.openapi.link import HttpApiLink, offers_of
+from hubbub.upstreams.openapi.servers import fit, origin
 from hubbub.upstreams.upstream import CLIENT_PROVIDER, Around, Standing, Status
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class HttpUpstream:
     """Keeps one client row of type `http-api` offered.
 
     There is no connection that stands. Whether the API is there shows in that somebody listens at
-    its address, which is asked for nothing.
+    its address, which is asked for nothing: from time to time, and when a call found nobody.
     """
 
     def __init__(self, client: Client, api: HttpApi, around: Around) -> None:
@@ -40,6 +41,7 @@ class HttpUpstream:
         self._api = api
         self._around = around
         self._backoff = Backoff(client.id)
+        self._doubted = asyncio.Event()
         self._offers: list[tuple[Definition, str]] = []
         self._told: tuple[Status, int, str | None] = ("connecting", epoch_ms(), None)
 
@@ -58,7 +60,9 @@ class HttpUpstream:
     async def run(self) -> None:
         with ungrouped():
             async with anyio.create_task_group() as tasks:
-                link = HttpApiLink(self._around.router, self._client, self._api, tasks)
+                link = HttpApiLink(
+                    self._around.router, self._client, self._api, tasks, lost=self._doubted.set
+                )
                 try:
                     while True:
                         await self._reached_once(link)
@@ -84,7 +88,10 @@ class HttpUpstream:
         """Wait until nobody has listened there for a while; the answer is what was in the way."""
         missed = 0
         while True:
-            await anyio.sleep(POLL_S)
+            self._doubted.clear()
+            with anyio.move_on_after(POLL_S):
+                await self._doubted.wait()
+                missed += 1
             why = await self._missing()
             missed = 0 if why is None else missed + 1
             if why is not None and missed >= MISSED_MAX:
@@ -92,23 +99,27 @@ class HttpUpstream:
 
     async def _missing(self) -> str | None:
         """What is in the way of a connection, if anything is."""
-        parts = urlsplit(self._api.base_url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if not fit(self._api.base_url):
+            return "its address is no URL that can be called"
+        _, host, port = origin(self._api.base_url)
         try:
             with anyio.fail_after(self._api.connect_timeout_s):
-                stream = await anyio.connect_tcp(parts.hostname or "", port)
+                stream = await anyio.connect_tcp(host, port)
                 await stream.aclose()
         except TimeoutError:
-            return f"{parts.netloc} does not answer"
-        except OSError as error:
-            return f"{parts.netloc} cannot be reached: {error}"
+            return f"{host}:{port} does not answer"
+        except (OSError, UnicodeError) as error:
+            return f"{host}:{port} cannot be reached: {error}"
         return None
 
     async def _offer(self, link: HttpApiLink) -> None:
         now = self._around.clock()
 
         async def work(tx: WriteTransaction) -> list[tuple[Definition, str]]:
-            offers = offers_of(await store.operations_of(tx, self._client), self._client)
+            stored = await store.operations_of(tx, self._client)
+            if any(each.spec.access_control != self._api.access for each in stored):
+                stored = await store.allow(tx, stored, self._api.access, now)
+            offers = offers_of(stored, self._client)
             rows = [
                 Offer(row=each.row, namespace=each.spec.namespace, name=each.spec.name)
                 for each, _ in offers

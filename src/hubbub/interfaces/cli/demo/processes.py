@@ -42,7 +42,8 @@ async def command(folder: Path, name: str, *words: str) -> AsyncIterator[dict[st
 def _environment(folder: Path) -> dict[str, str]:
     """This one's, less what would make another hub of it, and with a place for its own keys."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
-    return {**kept, "XDG_CONFIG_HOME": str(folder / "config")}
+    own = {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_DATA_HOME": str(folder / "data")}
+    return kept | own
 
 
 async def _first_line(process: asyncio.subprocess.Process, name: str, log: Path) -> Any:

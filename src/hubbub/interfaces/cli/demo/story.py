@@ -1,15 +1,21 @@
 """What the demo does, step by step. A step that does not come out as it should ends it."""
 
 import asyncio
+import importlib.util
 import os
+import shutil
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from hubbub.client import Hub, Spoke
 from hubbub.interfaces.cli.asking import every
+from hubbub.interfaces.cli.demo.agent import PARTS, answered
+from hubbub.interfaces.cli.demo.api import NAME as WEATHER
+from hubbub.interfaces.cli.demo.api import STATIONS, weather
 from hubbub.interfaces.cli.demo.offers import HANDS, Offers
 from hubbub.interfaces.cli.demo.processes import command
 from hubbub.interfaces.cli.demo.telling import Ending, Step, Teller
@@ -21,6 +27,8 @@ from hubbub.kernel.groups import ungrouped
 STEP_S: Final = 40.0
 SETTLE_S: Final = 5.0
 LOOK_S: Final = 0.15  # each look is a call too, and shows among the others
+CONNECT_S: Final = 30.0
+SENTENCE: Final = "what time is it now in another time zone"
 WORDS: Final = "list the files in a folder"
 NUMBERS: Final = [1, 2, 3, 4, 5]
 ENDED: Final = frozenset({"completed", "failed", "aborted"})
@@ -61,6 +69,9 @@ class Story:
                 ("nested calls", self._nest),
                 ("a stream", self._stream),
                 ("stop", self._stop),
+                ("MCP servers", self._connect),
+                ("an HTTP API", self._import),
+                ("an agent", self._ask),
             ):
                 await self._step(title, work)
             self._teller.ended(await self._ending(kept=keep))
@@ -143,6 +154,49 @@ class Story:
         self._trees.append(tree)
         return f"demo.build was stopped, and so were the {HANDS} calls that it had made"
 
+    async def _connect(self) -> str:
+        """Two servers of others, as they are published."""
+        if not _installed(PARTS):
+            return "left out: they come with `pip install 'hubbub[demo]'`"
+        servers = {"time": ["mcp_server_time"]}
+        if shutil.which("git"):
+            servers["git"] = ["mcp_server_git", "--repository", await _repository(self._folder)]
+        for name, words in servers.items():
+            config = {"transport": "stdio", "command": sys.executable, "args": ["-m", *words]}
+            await self._hub.call(
+                "client.create", {"name": name, "type": "mcp-server", "config": config}
+            )
+        counts = [f"{name} with {await self._connected(name)} tools" for name in servers]
+        return f"connected to {' and '.join(counts)}"
+
+    async def _import(self) -> str:
+        document = await self._stack.enter_async_context(weather())
+        made = await self._hub.call("openapi.import", {"name": WEATHER, "url": document})
+        await self._connected(WEATHER)
+        found = await self._hub.call(f"{WEATHER}.getTemperature", {"station": "oslo"})
+        _expect(found["celsius"] == STATIONS["oslo"], f"it is {found} in Oslo")
+        return (
+            f"{made['count']} operations out of an OpenAPI document; "
+            f"{WEATHER}.getTemperature answers {found['celsius']}"
+        )
+
+    async def _ask(self) -> str:
+        if not _installed(PARTS):
+            return "left out: it comes with `pip install 'hubbub[demo]'`"
+        name, found = await answered(self._url, self._key, SENTENCE, {"timezone": "Asia/Tokyo"})
+        _expect(name == "time.get_current_time", f"{SENTENCE!r} finds {name}")
+        return f"over MCP, {SENTENCE!r} finds {name}, which answers {found['datetime']}"
+
+    async def _connected(self, name: str) -> int:
+        """How many tools a client has, once the hub is connected to it."""
+        async with asyncio.timeout(CONNECT_S):
+            while True:
+                (found,) = (await self._hub.call("client.status", {"id": name}))["items"]
+                if found["status"] == "connected":
+                    return int(found["tools"])
+                _expect(found["status"] == "connecting", f"{name}: {found['error']}")
+                await asyncio.sleep(LOOK_S)
+
     async def _settled(self, id: str, children: int) -> dict[str, Any]:
         """A call's tree once it is written, which the hub does a moment after it has answered."""
         async with asyncio.timeout(SETTLE_S):
@@ -178,6 +232,18 @@ async def _connected(spoke: Spoke, url: str, key: str) -> AsyncIterator[None]:
                 yield
             finally:
                 await spoke.drain()
+
+
+def _installed(modules: Sequence[str]) -> bool:
+    return all(importlib.util.find_spec(name) for name in modules)
+
+
+async def _repository(folder: Path) -> str:
+    """A repository for a server to look at."""
+    path = str(folder / "repository")
+    process = await asyncio.create_subprocess_exec("git", "init", "--quiet", path)
+    _expect(await process.wait() == 0, "git init failed")
+    return path
 
 
 def _expect(claim: bool, otherwise: str) -> None:

@@ -16,6 +16,8 @@ SECTIONS: Final[Sections] = {
         "list": Lazy(at="mcp.watching:list_", help="The servers, and how they are."),
         "check": Lazy(at="mcp.watching:check", help="Try a server."),
         "logs": Lazy(at="mcp.watching:logs", help="What a server says besides."),
+        "login": Lazy(at="mcp.login:login", help="Have a server let the hub in."),
+        "logout": Lazy(at="mcp.login:logout", help="Forget what a server has given the hub."),
         "remove": Lazy(at="mcp.adding:remove", help="Forget a server."),
     },
     "For programs that use the hub": {

@@ -21,7 +21,7 @@ from hubbub.kernel.errors import HubError, Unavailable
 from hubbub.protocol.mcp import INVALID_REQUEST, PARSE_ERROR, RequestId
 
 OPEN_MAX: Final = 256
-"""Requests under way at once. A client that has more is told so."""
+"""Requests under way at once. A client that has more waits, and is told so in the end."""
 TRIES_MAX: Final = 3
 SENT_S: Final = 5.0
 DRAIN_S: Final = 1.0
@@ -73,6 +73,7 @@ class Bridge:
 
     async def _ask(self, envelope: Envelope, line: bytes) -> None:
         asked = Asked.of(envelope, line)
+        await self._room()
         if asked.id in self._open or len(self._open) >= OPEN_MAX:
             text = "that id is in use" if asked.id in self._open else "too much at once"
             await self._print(envelopes.failure(asked.id, text, code=INVALID_REQUEST))
@@ -85,6 +86,12 @@ class Bridge:
         with suppress(TimeoutError):
             async with asyncio.timeout(SENT_S):
                 await asked.sent.wait()
+
+    async def _room(self) -> None:
+        """Wait a while for one of the others to be answered, where there are too many."""
+        if len(self._open) >= OPEN_MAX:
+            tasks = [asked.task for asked in self._open.values() if asked.task is not None]
+            await asyncio.wait(tasks, timeout=SENT_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def _answer(self, asked: Asked) -> None:
         try:

@@ -21,6 +21,8 @@ class Client:
     """Where its settings for a person are, by platform; `linux` holds for all others too."""
     project: str | None = None
     """Where those for a project are, below its folder."""
+    older: Mapping[str, str] | None = None
+    """Where it once kept servers among other settings, and may have some still."""
     bare: bool = False
     """Whether `$VAR` is a variable, and not only `${VAR}`."""
     sse: bool = False
@@ -33,7 +35,7 @@ class Place:
 
     client: Client
     file: Path
-    scope: Literal["user", "project", "file"]
+    scope: Literal["user", "older", "project", "file"]
 
     @property
     def folder(self) -> Path:
@@ -79,6 +81,11 @@ CLIENTS: Final[Mapping[str, Client]] = {
                 "linux": "$XDG_CONFIG_HOME/Code/User/mcp.json",
             },
             project=".vscode/mcp.json",
+            older={
+                "darwin": f"{_MAC}/Code/User/settings.json",
+                "win32": "$APPDATA/Code/User/settings.json",
+                "linux": "$XDG_CONFIG_HOME/Code/User/settings.json",
+            },
         ),
         Client(
             id="codex",
@@ -124,7 +131,11 @@ _FOLDERS: Final = {
 
 def user_file(client: Client) -> Path:
     """Where a client keeps what holds for this person."""
-    written = client.user.get(sys.platform, client.user["linux"])
+    return _here(client.user)
+
+
+def _here(files: Mapping[str, str]) -> Path:
+    written = files.get(sys.platform, files["linux"])
     for name, otherwise in _FOLDERS.items():
         written = written.replace(f"${name}", os.environ.get(name) or otherwise)
     return Path(written).expanduser()
@@ -135,6 +146,8 @@ def places(client: Client, folder: Path) -> list[Place]:
     found = []
     if client.user:
         found.append(Place(client=client, file=user_file(client), scope="user"))
+    if client.older is not None:
+        found.append(Place(client=client, file=_here(client.older), scope="older"))
     if client.project is not None:
         found.append(Place(client=client, file=folder / client.project, scope="project"))
     return found

@@ -2,13 +2,14 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.text import Text
 
-from hubbub.interfaces.cli import printing
+from hubbub.interfaces.cli import credentials, printing
 from hubbub.interfaces.cli.commands import Command
 from hubbub.interfaces.cli.mcp import changes, diffs, entries, files
 from hubbub.interfaces.cli.mcp.changes import Change
@@ -16,6 +17,15 @@ from hubbub.interfaces.cli.mcp.clients import CLIENTS, PLAIN, Client, user_file
 from hubbub.interfaces.cli.mcp.entries import Via
 from hubbub.interfaces.cli.mcp.stdio import endpoint
 from hubbub.interfaces.cli.session import DEFAULT_URL, Session, current
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """Which tools of the hub, and by which way."""
+
+    via: Via
+    profile: str | None
+    everything: bool
 
 
 @click.command(cls=Command)
@@ -70,20 +80,22 @@ def export(
     if file is not None and len(clients) > 1:
         raise click.UsageError("A --file is of one program.")
     session = current()
-    known = [CLIENTS.get(id, PLAIN) for id in clients]
+    offer = Offer(via=via, profile=profile, everything=everything)
     # All of them are read before any is written.
-    found = [
-        changes.undoing(client, _file(client, file), name)
-        if undo
-        else _adding(client, _file(client, file), name, session, via, profile, everything)
-        for client in known
-    ]
-    told = [
-        {**_carried_out(change, undo=undo, dry_run=dry_run, yes=yes), "hint": hint}
-        for change, hint in zip(found, (_hint(each, via, undo) for each in known), strict=True)
-    ]
+    found = []
+    for client in (CLIENTS.get(id, PLAIN) for id in clients):
+        place = _file(client, file)
+        if undo:
+            found.append(changes.undoing(client, place, name))
+        else:
+            found.append(changes.adding(client, place, name, _entry(client, session, offer)))
+    told = [_carried_out(each, undo=undo, dry_run=dry_run, yes=yes) for each in found]
     if session.json:
         printing.document({"dryRun": dry_run, "files": told})
+    elif not undo and not dry_run:
+        for change, each in zip(found, told, strict=True):
+            if each["changed"]:
+                _hint(change.client, session, via)
 
 
 def _file(client: Client, file: Path | None) -> Path:
@@ -94,24 +106,14 @@ def _file(client: Client, file: Path | None) -> Path:
     return user_file(client)
 
 
-def _adding(
-    client: Client,
-    file: Path,
-    name: str,
-    session: Session,
-    via: Via,
-    profile: str | None,
-    everything: bool,
-) -> Change:
-    if via == "http":
-        path = endpoint("", profile, everything=everything)
-        entry = entries.by_address(client, session.hub + path)
-    else:
-        words = [*_command(), *_options(session), "mcp", "stdio"]
-        words += ["--all"] if everything else []
-        words += [] if profile is None else ["--profile", profile]
-        entry = entries.by_command(client, words, _environment())
-    return changes.adding(client, file, name, entry)
+def _entry(client: Client, session: Session, offer: Offer) -> dict[str, object]:
+    if offer.via == "http":
+        path = endpoint("", offer.profile, everything=offer.everything)
+        return entries.by_address(client, session.hub + path)
+    words = [*_command(), *_options(session), "mcp", "stdio"]
+    words += ["--all"] if offer.everything else []
+    words += [] if offer.profile is None else ["--profile", offer.profile]
+    return entries.by_command(client, words, _environment())
 
 
 def _command() -> list[str]:
@@ -134,8 +136,12 @@ def _environment() -> dict[str, str]:
     return {"XDG_CONFIG_HOME": config} if config else {}
 
 
-def _hint(client: Client, via: Via, undo: bool) -> str:
-    return "" if undo else entries.hint(client, via)
+def _hint(client: Client, session: Session, via: Via) -> None:
+    """What is left for the person to do."""
+    hint = f"{client.title}: {entries.hint(client, via)}"
+    if via == "stdio" and session.key_file is None and credentials.load(session.hub) is None:
+        hint = f"No key is saved for {session.hub}: run `hubbub login {session.hub}`."
+    printing.err().print(Text(hint, style="dim"), soft_wrap=True)
 
 
 def _carried_out(change: Change, *, undo: bool, dry_run: bool, yes: bool) -> dict[str, Any]:

@@ -65,18 +65,14 @@ def import_(
     found = _settings(file, clients, folder)
     _require(found, {*only, *renamed})
     read = [sources.source(each, folder) for each in found]
-    hub_url = current().hub
-
-    async def work(hub: Hub) -> list[dict[str, Any]]:
-        there = await _there(hub)
-        steps = planned(read, hub=hub_url, there=there, only=frozenset(only), renamed=renamed)
-        return [await _carried_out(hub, step, dry_run=dry_run) for step in steps]
-
-    results = with_hub(work)
+    there = with_hub(_there)
+    # Not while connected: a person may be asked, and take as long as that takes.
+    steps = planned(read, hub=current().hub, there=there, only=frozenset(only), renamed=renamed)
+    results = with_hub(lambda hub: _all_carried_out(hub, steps, dry_run=dry_run))
     if current().json:
         printing.document({"dryRun": dry_run, "servers": results})
-    else:
-        _tell(results)
+    elif not results:
+        printing.err().print("[dim]There are no servers there.[/dim]")
     ctx.exit(1 if any(each["result"] == "failed" for each in results) else 0)
 
 
@@ -111,6 +107,19 @@ def _renamed(pairs: tuple[str, ...]) -> dict[str, str]:
 async def _there(hub: Hub) -> Mapping[str, Mapping[str, object]]:
     found = await every(hub, "client.list", {}, CLIENTS_MAX)
     return {each["name"]: each["config"] for each in found}
+
+
+async def _all_carried_out(
+    hub: Hub, steps: Iterable[Step], *, dry_run: bool
+) -> list[dict[str, Any]]:
+    """What became of each, told as soon as it is known."""
+    as_json = current().json
+    results = []
+    for step in steps:
+        results.append(await _carried_out(hub, step, dry_run=dry_run))
+        if not as_json:
+            _tell(results[-1])
+    return results
 
 
 async def _carried_out(hub: Hub, step: Step, *, dry_run: bool) -> dict[str, Any]:
@@ -178,17 +187,13 @@ def _shown(client: str, file: str, found: Settings | HubError) -> dict[str, obje
     return {"client": client, "file": file, "servers": names, "error": None}
 
 
-def _tell(results: list[dict[str, Any]]) -> None:
+def _tell(each: Mapping[str, Any]) -> None:
     console = printing.out()
-    if not results:
-        printing.err().print("[dim]There are no servers there.[/dim]")
-    for each in results:
-        sign, colour = SIGNS[each["result"]]
-        line = Text.assemble((f"{sign} ", colour), (each["name"], "bold"))
-        line.append(f"  {_told(each)}")
-        console.print(line, soft_wrap=True)
-        for note in _notes(each):
-            console.print(Text(f"    {note}", style="dim"), soft_wrap=True)
+    sign, colour = SIGNS[each["result"]]
+    line = Text.assemble((f"{sign} ", colour), (each["name"], "bold"), f"  {_told(each)}")
+    console.print(line, soft_wrap=True)
+    for note in _notes(each):
+        console.print(Text(f"    {note}", style="dim"), soft_wrap=True)
 
 
 def _told(each: Mapping[str, Any]) -> str:

@@ -16,28 +16,36 @@ PIECE_BYTES: Final = 65_536
 AHEAD_MAX: Final = 16
 
 
-async def lines(descriptor: int = 0) -> AsyncGenerator[bytes]:
-    """The lines of standard input, until it ends.
+class Lines:
+    """The lines of standard input."""
 
-    Raises:
-        TooLarge: a line is over the bound.
-    """
-    reader = _Reader(descriptor)
-    rest = bytearray()
-    searched = 0
-    while piece := await reader.piece():
-        rest += piece
-        while (end := rest.find(b"\n", searched)) >= 0:
-            line = bytes(rest[:end])
-            del rest[: end + 1]
-            searched = 0
-            if line.strip():
-                yield line
-        searched = len(rest)
-        if searched > MESSAGE_BYTES_MAX:
-            raise TooLarge(f"a line is over {MESSAGE_BYTES_MAX} bytes")
-    if rest.strip():
-        yield bytes(rest)
+    def __init__(self, descriptor: int = 0) -> None:
+        self._reader = _Reader(descriptor)
+
+    async def ended(self) -> None:
+        """Wait until there is nothing more to come, whether or not all of it was taken."""
+        await self._reader.ended.wait()
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        """
+        Raises:
+            TooLarge: a line is over the bound.
+        """
+        rest = bytearray()
+        searched = 0
+        while piece := await self._reader.piece():
+            rest += piece
+            while (end := rest.find(b"\n", searched)) >= 0:
+                line = bytes(rest[:end])
+                del rest[: end + 1]
+                searched = 0
+                if line.strip():
+                    yield line
+            searched = len(rest)
+            if searched > MESSAGE_BYTES_MAX:
+                raise TooLarge(f"a line is over {MESSAGE_BYTES_MAX} bytes")
+        if rest.strip():
+            yield bytes(rest)
 
 
 class _Reader:
@@ -48,6 +56,7 @@ class _Reader:
         self._loop = asyncio.get_running_loop()
         self._pieces: deque[bytes] = deque()
         self._came = asyncio.Event()
+        self.ended = asyncio.Event()
         self._room = threading.Semaphore(AHEAD_MAX)
         # A pool would be waited for at the end, and nothing may ever come again.
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
@@ -77,6 +86,8 @@ class _Reader:
     def _take(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._came.set()
+        if not piece:
+            self.ended.set()
 
 
 class Printer:

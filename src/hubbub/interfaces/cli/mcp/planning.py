@@ -148,7 +148,7 @@ def _ready(source: Source, server: Server, around: Surroundings, name: str) -> R
             "command": plain(server.command),
             "args": vault.arguments(server.args, around.expanded),
             "env": given,
-            "cwd": _folder(None if server.cwd is None else plain(server.cwd), around, source),
+            "cwd": _folder(server, around, plain, at_home=source.at_home),
         }
     else:
         headers = {key: shown(key, value) for key, value in server.headers.items()}
@@ -175,9 +175,14 @@ def _notes(server: Server, name: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _folder(cwd: str | None, around: Surroundings, source: Source) -> str | None:
-    if cwd is None:
-        return around.folder if source.at_home else None
+def _folder(
+    server: Server, around: Surroundings, plain: Callable[[str], str], *, at_home: bool
+) -> str | None:
+    """Where a program is run; None where that is left to the hub."""
+    if server.cwd is None:
+        own = at_home or server.at.startswith("projects.")
+        return around.folder if own else None
+    cwd = plain(server.cwd)
     return normpath(cwd if isabs(cwd) else join(around.folder, cwd))
 
 

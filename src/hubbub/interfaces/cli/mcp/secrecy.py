@@ -10,6 +10,7 @@ from hubbub.interfaces.cli.mcp.expansion import Piece
 from hubbub.services.references import MARK, REFERENCE, in_clear, secret_name
 
 _SCHEME: Final = re.compile(r"((?:Bearer|Basic|Token|Bot|ApiKey) +)(\S.*)", re.I | re.S)
+_HIDDEN: Final = re.compile(r"hidden([0-9]+)reference")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NAME_CHARS_MAX: Final = 128
 
@@ -25,7 +26,7 @@ class Vault:
         shown = "".join(map(self._piece, pieces))
         if shown and in_clear(name, REFERENCE.sub(MARK, shown)):
             whole = "".join(piece.text for piece in pieces)
-            return self._within_url(name, whole) or self._whole(name, whole)
+            return self._within_url(name, shown) or self._whole(name, whole)
         return shown
 
     def arguments(self, args: Iterable[str], pieces: Callable[[str], Sequence[Piece]]) -> list[str]:
@@ -55,27 +56,38 @@ class Vault:
         return self.kept(name, text)
 
     def _within_url(self, name: str, text: str) -> str | None:
-        """A URL in which only the password and the secret parameters are hidden."""
+        """A URL in which only the password and the secret parameters are hidden; what is hidden
+        already stays so."""
+        if _HIDDEN.search(text):
+            return None  # it looks like what stands for the hidden below, and is hidden as a whole
+        known = REFERENCE.findall(text)
+        marked = iter(range(len(known)))
+        plain = REFERENCE.sub(lambda _: f"hidden{next(marked)}reference", text)
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(plain)
             query = parse_qsl(parts.query, keep_blank_values=True)
-            user, at, place = parts.netloc.rpartition("@")
         except ValueError:
             return None
         if parts.scheme not in ("http", "https") or secret_name(name):
             return None
-        if at:
-            login, colon, password = user.partition(":")
-            hidden = self.kept(f"{name}_PASSWORD", password) if colon else ""
-            place = f"{login}{colon}{hidden}@{place}"
         pairs = [f"{quote(key, safe='')}={self._parameter(key, value)}" for key, value in query]
+        place = self._place(name, parts.netloc)
         shown = urlunsplit((parts.scheme, place, parts.path, "&".join(pairs), parts.fragment))
+        shown = _HIDDEN.sub(lambda match: f"${{secret:{known[int(match[1])]}}}", shown)
         return None if in_clear(name, REFERENCE.sub(MARK, shown)) else shown
+
+    def _place(self, name: str, netloc: str) -> str:
+        user, at, host = netloc.rpartition("@")
+        login, colon, password = user.partition(":")
+        if colon and not _HIDDEN.search(password):
+            password = self.kept(f"{name}_PASSWORD", password)
+        return f"{login}{colon}{password}{at}{host}"
 
     def _parameter(self, key: str, value: str) -> str:
         # As it stands in a URL, for there the reference is replaced by it.
         written = quote(value, safe="")
-        return self.kept(key, written) if value and secret_name(key) else written
+        hidden = not value or _HIDDEN.search(value) or not secret_name(key)
+        return written if hidden else self.kept(key, written)
 
     def kept(self, name: str, value: str) -> str:
         """The reference to a secret; the same value has one name."""

@@ -74,7 +74,7 @@ def source(settings: Settings, folder: Path) -> Source:
         bare=place.client.bare,
     )
     return Source(
-        title=place.client.id if place.scope == "user" else str(place.file),
+        title=place.client.id if place.scope in ("user", "older") else str(place.file),
         entries=settings.entries,
         surroundings=surroundings,
         read_env=lambda path: _env(base / Path(path).expanduser()),
@@ -91,7 +91,10 @@ def _settings(place: Place, folder: Path) -> Settings | None:
         entries = servers.entries(place.client, read, str(folder))
     except HubError as error:
         raise Invalid(f"{place.file}: {error.message}", **error.details) from error
-    inputs = read.get("inputs")
+    if place.scope == "older" and not entries:
+        return None  # as it should be by now
+    within = read.get("mcp")
+    inputs = (within if isinstance(within, dict) else read).get("inputs")
     asked = {
         each["id"]: each
         for each in (inputs if isinstance(inputs, list) else ())

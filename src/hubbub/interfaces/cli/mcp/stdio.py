@@ -10,12 +10,13 @@ import click
 from hubbub.interfaces.cli.commands import Command
 from hubbub.interfaces.cli.mcp.bridge import Bridge
 from hubbub.interfaces.cli.mcp.link import Link
-from hubbub.interfaces.cli.mcp.pipes import Printer, lines
+from hubbub.interfaces.cli.mcp.pipes import Lines, Printer
 from hubbub.interfaces.cli.mcp.wire import Wire
 from hubbub.interfaces.cli.session import current
 from hubbub.interfaces.cli.signals import stopping
 
 ENDPOINT: Final = "/mcp"
+GRACE_S: Final = 2.0
 
 
 @click.command(cls=Command)
@@ -46,11 +47,17 @@ def endpoint(hub: str, profile: str | None, *, everything: bool) -> str:
 
 
 async def _serve(link: Link) -> None:
-    stopped = stopping()
-    serving = asyncio.ensure_future(Bridge(link, Printer().print).run(lines()))
-    stop = asyncio.ensure_future(stopped.wait())
-    await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    serving.cancel()
+    lines = Lines()
+    serving = asyncio.ensure_future(Bridge(link, Printer().print).run(aiter(lines)))
+    ends = (asyncio.ensure_future(stopping().wait()), asyncio.ensure_future(_gone(lines)))
+    await asyncio.wait((serving, *ends), return_when=asyncio.FIRST_COMPLETED)
+    for task in (*ends, serving):
+        task.cancel()
     with suppress(asyncio.CancelledError):
         await serving
+
+
+async def _gone(lines: Lines) -> None:
+    """The client is gone, and has been for a while: what it waits for comes too late."""
+    await lines.ended()
+    await asyncio.sleep(GRACE_S)

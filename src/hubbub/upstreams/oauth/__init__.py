@@ -1,0 +1,1 @@
+"""How the hub is let in by servers that ask for OAuth."""
