@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,17 +18,17 @@ from starlette.types import ASGIApp
 from hubbub.calls import store as calls_store
 from hubbub.calls.inflight import Bounds
 from hubbub.calls.local import LocalLink
-from hubbub.calls.model import HUB, Ask, Reason
-from hubbub.calls.offers import NotOffered
+from hubbub.calls.model import Reason
 from hubbub.calls.operations import CallOperations, OperationRemoval
 from hubbub.calls.recorder import CallGraph
 from hubbub.calls.router import Router
 from hubbub.calls.waiting import Calls
 from hubbub.calls.watch import Watch
 from hubbub.catalog import store as catalog_store
+from hubbub.catalog.explaining import Explained
 from hubbub.catalog.finder import Finder
 from hubbub.catalog.model import Definition, defined
-from hubbub.catalog.operations import OperationOperations, visible
+from hubbub.catalog.operations import OperationOperations
 from hubbub.identity.door import Door
 from hubbub.identity.first import first_key
 from hubbub.identity.operations import AccountOperations, AuditOperations, KeyOperations
@@ -36,14 +36,15 @@ from hubbub.interfaces.entrance import Entrance
 from hubbub.interfaces.guard import Guard, is_loopback
 from hubbub.interfaces.http import HttpDoor
 from hubbub.interfaces.mcp.door import McpDoor
-from hubbub.interfaces.mcp.views import View, Views
+from hubbub.interfaces.mcp.live import Live
+from hubbub.interfaces.mcp.views import Views
 from hubbub.interfaces.metrics import Metrics
 from hubbub.interfaces.registry import RegistryDoor
 from hubbub.interfaces.server import bound, listening
 from hubbub.interfaces.web import Parts, web
 from hubbub.interfaces.websocket import WebSocketDoor
 from hubbub.kernel.clock import utc_now
-from hubbub.kernel.errors import HubError, Invalid, NoProvider, OperationNotFound
+from hubbub.kernel.errors import Invalid
 from hubbub.kernel.events import Bus
 from hubbub.kernel.groups import every, surviving, ungrouped
 from hubbub.mcpservers.configured import ConfiguredSources
@@ -53,7 +54,6 @@ from hubbub.mcpservers.matching import exact, tolerant
 from hubbub.mcpservers.operations import RegistryOperations, WorkloadOperations
 from hubbub.mcpservers.polling import Poller
 from hubbub.mcpservers.vectors import Meaningless
-from hubbub.operations.context import Caller
 from hubbub.operations.execution import Executor
 from hubbub.operations.operation import Operation, operations_of
 from hubbub.operations.recording import Recorder
@@ -93,7 +93,6 @@ log = logging.getLogger(__name__)
 RETENTION_EVERY_S: Final = 3600.0
 RETENTION_BATCH: Final = 1000
 MEND_EVERY_S: Final = 60.0
-SAME_NAME_MAX: Final = 100
 RESERVED: Final = frozenset(
     {"mcp", "system"}
     | {
@@ -230,7 +229,7 @@ async def _built(
 ) -> House:
     graph, watch, metrics = CallGraph(database, settings.record_bytes_max), Watch(), Metrics()
     router = Router([graph, watch, metrics, *traces], _bounds(settings))
-    calls = Calls(router, _Explain(database))
+    calls = Calls(router, Explained(database))
     door = Door(database, bus, utc_now)
     presence = Presence(router, database, utc_now, tasks, RESERVED)
     ring = await keyfile.opened(settings.key_path, database)
@@ -243,27 +242,16 @@ async def _built(
     embedder = chosen(settings.choice, database, utc_now)
     finder = Finder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
     tasks.start_soon(surviving, finder.run)
-    ingestion = _ingestion(settings, database, embedder)
-    poller = Poller(ingestion, utc_now, tasks)
-    servers = ServerFinder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
-    tasks.start_soon(surviving, servers.run)
-    poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
-    sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
-    tasks.start_soon(surviving, sources.run)
-    tasks.start_soon(surviving, followed, bus, poller)
-    tasks.start_soon(surviving, Adoption(database, bus, utc_now).run)
-    tasks.start_soon(every, MEND_EVERY_S, poller.mend)
     operations = _operations(
         *(AccountOperations(), KeyOperations(), AuditOperations()),
-        OperationOperations(finder, _Live(router, views, shelf)),
+        OperationOperations(finder, Live(router.offers, views, shelf)),
         *(CallOperations(router, watch), OperationRemoval(router)),
         *(HubOperations(presence), SpokeOperations()),
         *(ClientOperations(secrets, RESERVED), SecretOperations(secrets)),
         ConnectionOperations(connections, secrets, authorizations),
         AuthorizationOperations(authorizations, secrets),
         *(OpenApiOperations(secrets, RESERVED), ProfileOperations()),
-        RegistryOperations(ingestion, poller, servers),
-        WorkloadOperations(ingestion, poller, servers),
+        *_known_servers(settings, around, secrets, connections, embedder, tasks),
     )
     rows, key = await database.write(partial(_settle, operations=operations))
     local = LocalLink(calls, Executor(database, utc_now), operations, tasks)
@@ -310,6 +298,31 @@ async def _built(
         app=web(parts, guard, private=not is_loopback(settings.host)),
         operations=operations,
         first_key=key,
+    )
+
+
+def _known_servers(
+    settings: Settings,
+    around: Around,
+    secrets: Secrets,
+    connections: Connections,
+    embedder: Embedder | None,
+    tasks: TaskGroup,
+) -> tuple[RegistryOperations, WorkloadOperations]:
+    """What can be had and what runs, kept in step with their sources."""
+    database, bus = around.database, around.bus
+    ingestion = _ingestion(settings, database, embedder)
+    poller = Poller(ingestion, utc_now, tasks)
+    finder = ServerFinder(database, bus, embedder, by_meaning=settings.choice.by_meaning)
+    poller.add_workloads(OwnWorkloads(database, connections), EVERY_S)
+    sources = ConfiguredSources(database, bus, secrets, poller, utc_now, tools_at)
+    for run in (finder.run, sources.run, Adoption(database, bus, utc_now).run):
+        tasks.start_soon(surviving, run)
+    tasks.start_soon(surviving, followed, bus, poller)
+    tasks.start_soon(every, MEND_EVERY_S, poller.mend)
+    return (
+        RegistryOperations(ingestion, poller, finder),
+        WorkloadOperations(ingestion, poller, finder),
     )
 
 
@@ -361,38 +374,6 @@ def _defined(operation: Operation, rows: Mapping[str, str]) -> Definition:
     return defined(rows[spec.id], spec, own=True, sensitive=operation.sensitive)
 
 
-class _Live:
-    """What can be called now, and what of it is shown where."""
-
-    def __init__(self, router: Router, views: Views, shelf: Shelf) -> None:
-        self._offers = router.offers
-        self._views = views
-        self._shelf = shelf
-
-    def offered_by_hub(self, operation_id: str) -> bool:
-        offering = self._offers.get(operation_id)
-        return offering is not None and any(p.type == HUB for p in offering.providers)
-
-    def meant(self, operation_id: str, caller: Caller) -> str:
-        identity = caller.identity
-        try:
-            ask = Ask(operation_id=operation_id)
-            offering = self._offers.find(ask, None if identity is None else identity.id)
-        except NotOffered:
-            return operation_id
-        return offering.definition.id
-
-    async def shown(self, profile: str | None, caller: Caller) -> Callable[[str], bool]:
-        if profile is None:
-            return lambda id: self._offers.get(id) is not None
-        found = await self._shelf.named(profile)
-        if found is None:
-            return lambda id: False
-        view = View(path="", searching=True, profile=found, chosen_by=profile)
-        table = self._views.table(view)
-        return lambda id: table.get(id, caller.identity) is not None
-
-
 async def _settle(
     tx: WriteTransaction, operations: Sequence[Operation]
 ) -> tuple[dict[str, str], str | None]:
@@ -421,22 +402,6 @@ def _traces(endpoint: str) -> list[Any]:
             errors=[{"field": "otlp_endpoint", "expected": "nothing, without the extra"}],
         ) from error
     return [traces.exported(endpoint)]
-
-
-class _Explain:
-    """What the catalogue says of operations that nobody offers."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def __call__(self, error: HubError, operation_id: str, caller: Caller) -> HubError:
-        async with self._database.reading() as tx:
-            found = await catalog_store.by_ids(tx, [operation_id])
-            if not found:
-                found = await catalog_store.by_own_name(tx, operation_id, SAME_NAME_MAX)
-        if any(visible(stored, caller) for stored in found):
-            return NoProvider(error.message, **error.details)
-        return OperationNotFound(f"no operation {operation_id}", operation=operation_id)
 
 
 async def _keep(house: House) -> None:

@@ -76,9 +76,8 @@ class Search:
         Args:
             after: the score and the id of the last one that is known already.
         """
-        texts = [asked.text, *clauses(asked.text)]
+        texts = [f"{asked.text} {asked.keywords}".strip(), *clauses(asked.text)]
         words = [terms_of(text) for text in texts]
-        words[0] |= terms_of(asked.keywords)
         reading, vectors, note = await self._meant(texts) if asked.by != "words" else _NOTHING
         parts = [
             Part(terms=each, vector=vectors[at] if vectors else None)
