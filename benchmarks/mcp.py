@@ -74,7 +74,8 @@ async def run(*, quick: bool) -> tuple[dict[str, Any], list[Budget]]:
         targets = await _targets(stack, quick=quick)
         figures: dict[str, Any] = {}
         for era in (LEGACY, NEWER):
-            here = [target for target in targets if target.clients.place.era == era]
+            every = [target for target in targets if target.clients.place.era == era]
+            here = [target for target in every if await _ready(target)]
             await _measure(here, rounds, seconds)
             figures[era] = {target.name: target.figures() for target in here}
             rows = [target.row() for target in here]
@@ -85,12 +86,22 @@ async def run(*, quick: bool) -> tuple[dict[str, Any], list[Budget]]:
     return figures, _budgets(figures)
 
 
-async def _measure(targets: list[Target], rounds: int, seconds: float) -> None:
-    for target in targets:
+async def _ready(target: Target) -> bool:
+    """Whether it answers, now that it has had some calls."""
+    try:
         await target.clients.greet()
         for in_flight in (1, IN_FLIGHT):
             await target.clients.load(in_flight, 0.3)
         await target.settled()
+    except (OSError, TimeoutError) as error:
+        if isinstance(target.process, Hub):
+            raise
+        print(f"(left out, {target.name}, {target.clients.place.era}: {error!r})")
+        return False
+    return True
+
+
+async def _measure(targets: list[Target], rounds: int, seconds: float) -> None:
     for _ in range(rounds):
         for in_flight in (IN_FLIGHT, 1):
             for target in targets:
@@ -102,14 +113,14 @@ def _budgets(figures: dict[str, Any]) -> list[Budget]:
     era = max(figures, key=lambda era: figures[era][PROFILE]["cpu_us"])
     return [
         Budget(
-            what=f"hub CPU per MCP tools/call, audit and graph on, 16 clients: {what}",
+            what=f"hub CPU per MCP tools/call, audit and graph on, 16 clients{what}",
             unit="us",
             limit=limit,
             measured=figures[era][PROFILE]["cpu_us"],
             floor=figures[era][THIN]["cpu_us"],
             floor_then=CPU_FLOOR_THEN_US,
         )
-        for what, limit in (("limit", CPU_LIMIT_US), ("goal", CPU_GOAL_US))
+        for what, limit in (("", CPU_LIMIT_US), (": the goal", CPU_GOAL_US))
     ]
 
 

@@ -49,11 +49,11 @@ class Gateway:
 async def gateways(url: str, stack: ExitStack) -> list[Gateway]:
     """Those of others that can be had here. Of the others it is said why not."""
     found: list[Gateway] = []
-    for begin in (_fastmcp, _contextforge):
+    for name, begin in (("FastMCP", _fastmcp), ("ContextForge", _contextforge)):
         try:
             found += await begin(url, stack)
-        except Unavailable as error:
-            print(f"(left out: {error})")
+        except (Unavailable, aiohttp.ClientError, TimeoutError) as error:
+            print(f"(left out, {name}: {error!r})")
     return found
 
 
