@@ -78,11 +78,13 @@ APP: Final = Starlette(
 async def weather() -> AsyncIterator[str]:
     """The URL of the API's document, until the block is left."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(APP, lifespan="off", log_config=None, access_log=False, ws="none")
+        config = uvicorn.Config(
+            APP, lifespan="off", log_config=None, access_log=False, ws="none", date_header=False
+        )
         server = Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/openapi.json"
         finally:
-            server.should_exit = True
+            server.leave()
             await serving
