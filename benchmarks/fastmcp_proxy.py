@@ -28,6 +28,8 @@ async def main(url: str, mode: str | None) -> None:
 async def serve(proxy: FastMCPProxy) -> None:
     """Until it is stopped."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # As it would be if FastMCP had made it: a body does not wait for the headers to arrive.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listener.getsockname()[1]
         print(json.dumps({"url": f"http://127.0.0.1:{port}/mcp"}), flush=True)
         await proxy.run_http_async(

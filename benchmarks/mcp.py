@@ -62,6 +62,10 @@ class Target:
             "wrong": self.wrong,
         }
 
+    def row(self) -> list[str]:
+        *values, wrong = self.figures().values()
+        return [self.name, *map(number, values), str(wrong)]
+
 
 async def run(*, quick: bool) -> tuple[dict[str, Any], list[Budget]]:
     """All of them in turn, round by round, in the one era and then in the other."""
@@ -70,20 +74,34 @@ async def run(*, quick: bool) -> tuple[dict[str, Any], list[Budget]]:
         targets = await _targets(stack, quick=quick)
         figures: dict[str, Any] = {}
         for era in (LEGACY, NEWER):
-            here = [target for target in targets if target.clients.place.era == era]
+            every = [target for target in targets if target.clients.place.era == era]
+            here = [target for target in every if await _ready(target)]
             await _measure(here, rounds, seconds)
             figures[era] = {target.name: target.figures() for target in here}
-            rows = [[name, *map(number, found.values())] for name, found in figures[era].items()]
+            rows = [target.row() for target in here]
+            for target in here:
+                if target.wrong:
+                    print(f"({target.name}, wrong: {target.clients.last_wrong[:300]!r})")
             table("", [f"mcp: tools/call echo, revision {era}", *HEAD], rows)
     return figures, _budgets(figures)
 
 
-async def _measure(targets: list[Target], rounds: int, seconds: float) -> None:
-    for target in targets:
+async def _ready(target: Target) -> bool:
+    """Whether it answers, now that it has had some calls."""
+    try:
         await target.clients.greet()
-        warm = await target.clients.load(IN_FLIGHT, 0.3)
+        for in_flight in (1, IN_FLIGHT):
+            await target.clients.load(in_flight, 0.3)
         await target.settled()
-        assert warm.errors < warm.calls, f"{target.name} answers nothing right"
+    except (OSError, TimeoutError) as error:
+        if isinstance(target.process, Hub):
+            raise
+        print(f"(left out, {target.name}, {target.clients.place.era}: {error!r})")
+        return False
+    return True
+
+
+async def _measure(targets: list[Target], rounds: int, seconds: float) -> None:
     for _ in range(rounds):
         for in_flight in (IN_FLIGHT, 1):
             for target in targets:
@@ -95,14 +113,14 @@ def _budgets(figures: dict[str, Any]) -> list[Budget]:
     era = max(figures, key=lambda era: figures[era][PROFILE]["cpu_us"])
     return [
         Budget(
-            what=f"hub CPU per MCP tools/call, audit and graph on, 16 clients: {what}",
+            what=f"hub CPU per MCP tools/call, audit and graph on, 16 clients{what}",
             unit="us",
             limit=limit,
             measured=figures[era][PROFILE]["cpu_us"],
             floor=figures[era][THIN]["cpu_us"],
             floor_then=CPU_FLOOR_THEN_US,
         )
-        for what, limit in (("limit", CPU_LIMIT_US), ("goal", CPU_GOAL_US))
+        for what, limit in (("", CPU_LIMIT_US), (": the goal", CPU_GOAL_US))
     ]
 
 

@@ -159,6 +159,7 @@ class Clients:
         self._clients = clients
         self._calls: list[list[bytes]] = []
         self._next = FIRST_ID
+        self.last_wrong = b""
 
     async def greet(self) -> None:
         """Shake hands, where that is done."""
@@ -212,7 +213,9 @@ class Clients:
         while not latencies or now < until:
             self._next = id = self._next + 1
             body = await connection.ask((b"%d" % id).join(parts))
-            wrong += not _right(body, id)
+            if not _right(body, id):
+                self.last_wrong = body
+                wrong += 1
             began, now = now, time.perf_counter()
             latencies.append(now - began)
         return wrong

@@ -49,11 +49,11 @@ class Gateway:
 async def gateways(url: str, stack: ExitStack) -> list[Gateway]:
     """Those of others that can be had here. Of the others it is said why not."""
     found: list[Gateway] = []
-    for begin in (_fastmcp, _contextforge):
+    for name, begin in (("FastMCP", _fastmcp), ("ContextForge", _contextforge)):
         try:
             found += await begin(url, stack)
-        except Unavailable as error:
-            print(f"(left out: {error})")
+        except (Unavailable, aiohttp.ClientError, TimeoutError) as error:
+            print(f"(left out, {name}: {error!r})")
     return found
 
 
@@ -98,7 +98,8 @@ async def _contextforge(url: str, stack: ExitStack) -> list[Gateway]:
 
 
 def _forge(home: Path, stack: ExitStack, *, stateful: bool) -> tuple[Process, str, dict[str, str]]:
-    """ContextForge on SQLite, with keys of its own, that may reach servers on this machine."""
+    """ContextForge on SQLite, with keys of its own and no limit to how often it is asked, that may
+    reach servers on this machine."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     settings = {
@@ -107,6 +108,7 @@ def _forge(home: Path, stack: ExitStack, *, stateful: bool) -> tuple[Process, st
         "DATABASE_URL": sqlite(stack.enter_context(folder())),
         "CACHE_TYPE": "memory",
         "LOG_LEVEL": "ERROR",
+        "RATE_LIMITING_ENABLED": "false",
         "SSRF_ALLOW_LOCALHOST": "true",
         "SSRF_ALLOW_PRIVATE_NETWORKS": "true",
         "USE_STATEFUL_SESSIONS": str(stateful).lower(),

@@ -1,8 +1,10 @@
 """Requests that come in by a key, and the calls that they begin, which end when the key does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import anyio
 from starlette.requests import Request
@@ -21,6 +23,9 @@ from hubbub.kernel.groups import ungrouped
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.operations.context import Caller
 
+PROMPT_S: Final = 1.0
+"""A body that took no longer needs no second look at its key, unless a key has changed."""
+
 
 class Entrance:
     """Lets requests in."""
@@ -29,6 +34,7 @@ class Entrance:
         self._calls = calls
         self._door = door
         self._open: dict[Call, asyncio.TimerHandle | None] = {}
+        self._changes = 0
         bus.listen(KeyChanged, self._key_changed)
 
     async def enter(self, request: Request) -> Caller:
@@ -50,10 +56,13 @@ class Entrance:
             TooLarge: if the body is over the limit of a frame.
             ClientDisconnect: if it never came to its end.
         """
-        await self.enter(request)
+        caller = await self.enter(request)
+        changes, due_s = self._changes, time.monotonic() + PROMPT_S
         body = await _body_of(request)
         # A body may take its time, and the key may have ended meanwhile.
-        return await self.enter(request), body
+        if changes != self._changes or time.monotonic() > due_s:
+            caller = await self.enter(request)
+        return caller, body
 
     @asynccontextmanager
     async def opened(
@@ -106,6 +115,7 @@ class Entrance:
             expiry.cancel()
 
     def _key_changed(self, changed: KeyChanged) -> None:
+        self._changes += 1
         for call in list(self._open):
             if changed.concerns(call.caller):
                 self._shut_out(call)

@@ -1,7 +1,7 @@
 """HTTP to what the hub dials."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -33,10 +33,9 @@ class Web:
         self._client = client
         self._authorization = authorization
 
-    @asynccontextmanager
-    async def request(
+    def request(
         self, method: str, url: str, headers: Mapping[str, str], **more: Any
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """A response. What is refused for its token was not done, so it is sent once more with
         another one, where there is one. Redirects are not followed.
 
@@ -44,13 +43,21 @@ class Web:
             NeedsAuthorization: somebody has to agree first.
             HubError: there is no token to be had now.
         """
-        send, authorization = self._client.request, self._authorization
-        if authorization is None:
-            async with send(
-                method, url, headers=headers, allow_redirects=False, **more
-            ) as response:
-                yield response
-            return
+        more["allow_redirects"] = False
+        if self._authorization is None:
+            return self._client.request(method, url, headers=headers, **more)
+        return self._shown(self._authorization, method, url, headers, **more)
+
+    @asynccontextmanager
+    async def _shown(
+        self,
+        authorization: Authorization,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        **more: Any,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        send = self._client.request
         for tries in range(1, TRIES_MAX + 1):
             token = await authorization.token()
             shown = headers if token is None else {**headers, "Authorization": f"Bearer {token}"}

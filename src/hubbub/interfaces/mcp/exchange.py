@@ -18,6 +18,8 @@ from hubbub.interfaces.streams import EVENTS, event
 
 JSON: Final = "application/json"
 KEEP_ALIVE_S: Final = 15.0
+WATCHED_AFTER_S: Final = 0.05
+"""Most requests are answered sooner than anybody loses patience, without a task that looks out."""
 KEEP_ALIVE: Final = b": alive\n\n"
 WAITING_BYTES_MAX: Final = 8 * 1024 * 1024
 """What may wait for a client that does not read; notifications beyond it are lost."""
@@ -56,19 +58,23 @@ class Exchange(Response):
         self._changed = asyncio.Event()
         self._over = False
         self._pump: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._send: Send
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
-        watching = asyncio.create_task(self._watch(receive))
-        alive = asyncio.get_running_loop().call_later(KEEP_ALIVE_S, self.begin)
+        loop = asyncio.get_running_loop()
+        watch = loop.call_later(WATCHED_AFTER_S, self._begin_watching, receive)
+        alive = loop.call_later(KEEP_ALIVE_S, self.begin)
         try:
             reply = await self._work(self)
             alive.cancel()
             await self._answer(reply)
         finally:
             alive.cancel()
-            watching.cancel()
+            watch.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
             if self._pump is not None:
                 self._pump.cancel()
 
@@ -102,6 +108,9 @@ class Exchange(Response):
         self._changed.set()
         if self.on_left is not None:
             self.on_left()
+
+    def _begin_watching(self, receive: Receive) -> None:
+        self._watching = asyncio.create_task(self._watch(receive))
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":

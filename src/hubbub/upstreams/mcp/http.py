@@ -16,7 +16,7 @@ from hubbub.protocol.mcp import INVALID_REQUEST, RequestId
 from hubbub.services.model import McpServer
 from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.mcp.messages import Failure, Incoming, incoming
-from hubbub.upstreams.mcp.wire import Heard, SessionGone, lost, too_large, unreachable
+from hubbub.upstreams.mcp.wire import NO_HEADERS, Heard, SessionGone, lost, too_large, unreachable
 from hubbub.upstreams.oauth.authorization import Authorization
 from hubbub.upstreams.oauth.challenge import NeedsAuthorization
 from hubbub.upstreams.web import Web, web_client
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 EVENTS: Final = "text/event-stream"
 ACCEPT: Final = {"Accept": f"application/json, {EVENTS}", "Content-Type": "application/json"}
 SESSION: Final = "Mcp-Session-Id"
-NO_HEADERS: Final[Mapping[str, str]] = {}
+VERSION: Final = "MCP-Protocol-Version"
 NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 RESUMED_MAX: Final = 5
 RETRY_MS: Final = 1000
@@ -46,19 +46,12 @@ class HttpWire:
         self._web = web
         self._url = url
         self._heard = heard
-        self._version: str | None = None
-
-    @property
-    def _headers(self) -> dict[str, str]:
-        headers = dict(ACCEPT)
-        if self.session is not None:
-            headers[SESSION] = self.session
-        if self._version is not None:
-            headers["MCP-Protocol-Version"] = self._version
-        return headers
+        self._headers = dict(ACCEPT)
 
     def greeted(self, version: str | None) -> None:
-        self._version = version
+        self._headers.pop(VERSION, None)
+        if version is not None:
+            self._headers[VERSION] = version
 
     async def exchange(
         self, id: RequestId, message: bytes, headers: Mapping[str, str], heard: Heard
@@ -97,7 +90,7 @@ class HttpWire:
         goes nowhere else: the secrets in the headers are meant for this server alone."""
         for last in (False, True):
             async with self._web.request(
-                "POST", self._url, self._headers | dict(headers), data=message
+                "POST", self._url, {**self._headers, **headers}, data=message
             ) as response:
                 moved = None if last else _moved(response)
                 if moved is None:
@@ -111,7 +104,7 @@ class HttpWire:
             raise self._gone()
         given = response.headers.get(SESSION)
         if given is not None and response.status == 200:
-            self.session = given
+            self.session = self._headers[SESSION] = given
 
     def _gone(self) -> SessionGone:
         return SessionGone(f"{self._server} no longer knows the session", server=self._server)
@@ -182,7 +175,7 @@ class HttpWire:
         there. Only servers that shake hands have such a stream."""
         events = Events(FRAME_BYTES_MAX)
         while not self.lost.is_set():
-            headers = self._headers
+            headers = dict(self._headers)
             if events.last_id is not None:
                 headers["Last-Event-ID"] = events.last_id
             try:

@@ -21,7 +21,7 @@ from hubbub.upstreams.mcp.offers import FEATURES, RPC_ERROR, SHARED, Tool
 from hubbub.upstreams.mcp.session import Exchange, Session
 from hubbub.upstreams.mcp.sessions import Sessions
 from hubbub.upstreams.mcp.subscriptions import Subscriptions
-from hubbub.upstreams.mcp.wire import SessionGone
+from hubbub.upstreams.mcp.wire import NO_HEADERS, SessionGone
 
 ROUNDS_MAX: Final = 10
 SOURCE: Final = b'"source":"mcp"'
@@ -58,12 +58,11 @@ class McpLink(TaskedLink):
 
     async def _answer(self, call: Call) -> None:
         try:
+            if self._call_timeout_s is None:
+                await self._answered_at_last(call)
+                return
             with anyio.fail_after(self._call_timeout_s):
-                try:
-                    await self._answered(call)
-                except SessionGone:
-                    # It did nothing for a session that it does not know; with a new one it may.
-                    await self._answered(call)
+                await self._answered_at_last(call)
         except TimeoutError:
             raise TimedOut(
                 f"{self._name} did not answer in time",
@@ -74,6 +73,13 @@ class McpLink(TaskedLink):
             raise DomainError(
                 RPC_ERROR, error.message or "the server refused", server=self._name, rpc=error.body
             ) from error
+
+    async def _answered_at_last(self, call: Call) -> None:
+        try:
+            await self._answered(call)
+        except SessionGone:
+            # It did nothing for a session that it does not know; with a new one it may.
+            await self._answered(call)
 
     async def _answered(self, call: Call) -> None:
         sessions = self.sessions
@@ -91,14 +97,14 @@ class McpLink(TaskedLink):
                 self._router.responded(self.provider, call.id, _envelope(self._name, result))
             else:
                 method = _METHODS[call.operation_id]
-                result = await self._asked(session, call, method, _input(call), {})
+                result = await self._asked(session, call, method, _input(call), NO_HEADERS)
                 self._router.responded(self.provider, call.id, _plain(result))
 
     def _told(self, call: Call, change: Raw) -> None:
         self._router.responded(self.provider, call.id, _plain(change))
 
     async def _used(self, session: Session, call: Call, tool: Tool) -> Raw:
-        headers = {}
+        headers = NO_HEADERS
         if tool.headers and session.modern:
             headers = param_headers(tool.headers, msgspec.json.decode(call.input))
         params = {"name": tool.name, "arguments": call.input}

@@ -30,7 +30,7 @@ from hubbub.protocol.mcp import (
 from hubbub.upstreams.mcp import messages
 from hubbub.upstreams.mcp.headers import headers_of
 from hubbub.upstreams.mcp.messages import Incoming
-from hubbub.upstreams.mcp.wire import Wire
+from hubbub.upstreams.mcp.wire import NO_HEADERS, Wire
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +119,13 @@ class Session:
         meta = self._meta(id, exchange)
         full = {**params, "_meta": meta} if meta else dict(params)
         message = messages.request(id, method, full)
-        more = {} if self.wire.plain or not self.modern else headers_of(method, params)
+        headers = headers or NO_HEADERS
+        if self.modern and not self.wire.plain:
+            more = headers_of(method, params)
+            headers = {**more, **headers} if headers else more
         self._exchanges[id] = exchange
         try:
-            answer = await self.wire.exchange(
-                id, message, {**more, **(headers or {})}, partial(self.heard, exchange)
-            )
+            answer = await self.wire.exchange(id, message, headers, partial(self.heard, exchange))
             return answer.result_or_raise()
         except BaseException as error:
             if isinstance(error, anyio.get_cancelled_exc_class()):

@@ -5,8 +5,8 @@ share one: what a server remembers of one caller is not shown to another.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,29 @@ class _Kept:
         return self.ready.exception() is None and not self.ready.result().wire.lost.is_set()
 
 
+class _Held:
+    """A session while somebody uses it. Every call does, so this is no generator."""
+
+    def __init__(self, kept: _Kept) -> None:
+        self._kept = kept
+
+    async def __aenter__(self) -> Session:
+        ready = self._kept.ready
+        self._kept.users += 1
+        try:
+            return ready.result() if ready.done() else await asyncio.shield(ready)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *error: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self._kept.users -= 1
+        self._kept.left_at = asyncio.get_running_loop().time()
+
+
 class Sessions:
     """Sessions by whom they belong to."""
 
@@ -49,8 +72,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._kept)
 
-    @asynccontextmanager
-    async def held(self, key: str) -> AsyncIterator[Session]:
+    def held(self, key: str) -> "_Held":
         """The session of `key`, which is not closed meanwhile.
 
         Raises:
@@ -59,12 +81,7 @@ class Sessions:
         kept = self._kept.get(key)
         if kept is None or not kept.usable:
             kept = self._begun(key)
-        kept.users += 1
-        try:
-            yield await asyncio.shield(kept.ready)
-        finally:
-            kept.users -= 1
-            kept.left_at = asyncio.get_running_loop().time()
+        return _Held(kept)
 
     def _begun(self, key: str) -> _Kept:
         self._make_room()

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from hubbub.kernel.errors import ExecutionFailed, TooLarge, Unavailable
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.protocol.mcp import RequestId
 from hubbub.upstreams.mcp.messages import Incoming
+
+NO_HEADERS: Final[Mapping[str, str]] = {}
 
 Heard = Callable[[Incoming], None]
 """Takes what a server says besides the answer that is waited for."""
