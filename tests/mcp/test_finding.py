@@ -28,7 +28,8 @@ async def test_what_nobody_offers_now_is_not_found(hub, agent):
         await spoke.register("laptop", spec("dev.fs", "zap", description="Frobnicates"))
     async with agent() as client:
         found = (await client.call_tool("find_tool", {"queries": "frobnicates"})).structured_content
-    assert found["results"][0]["tools"] == []
+    names = [tool["name"] for tool in found["results"][0]["tools"]]
+    assert not any(name.endswith("zap") for name in names)
 
 
 async def test_all_tools_can_be_looked_through(agent):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,9 @@ async def surviving(work: Callable[..., Awaitable[None]], *args: object) -> None
     try:
         await work(*args)
     except Exception:
-        log.exception("%s failed", getattr(work, "__qualname__", work))
+        # By its name alone: what it is given may hold what no log should.
+        function = work.func if isinstance(work, partial) else work
+        log.exception("%s failed", getattr(function, "__qualname__", type(function).__name__))
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:

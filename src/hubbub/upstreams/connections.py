@@ -27,6 +27,7 @@ from hubbub.upstreams.upstream import Standing, Status, Upstream
 log = logging.getLogger(__name__)
 
 TYPES: Final = (MCP_SERVER, HTTP_API)
+READ_RETRY_S: Final = 5.0
 UNFIT_RETRY_S: Final = 60.0
 """A secret may have been missing, or have expired; that it is set tells itself."""
 
@@ -63,13 +64,21 @@ class Connections:
     async def run(self) -> None:
         """Keep all connections, until this is cancelled. Nobody waits for them."""
         async with anyio.create_task_group() as tasks:
-            async with self._database.reading() as tx:
-                for client in await store.enabled(tx, TYPES):
-                    self._begin(client, tasks)
+            for client in await self._enabled():
+                self._begin(client, tasks)
             while True:
                 client_id = await self._wanted.get()
                 await self._renewed(client_id, tasks)
                 self._outdated -= Counter([client_id])
+
+    async def _enabled(self) -> list[Client]:
+        while True:
+            try:
+                async with self._database.reading() as tx:
+                    return await store.enabled(tx, TYPES)
+            except Exception:  # whatever is wrong with the database, the hub goes on
+                log.exception("what to connect to could not be read")
+            await anyio.sleep(READ_RETRY_S)
 
     def all(self) -> Sequence[Server]:
         """The MCP servers that are connected now, in the order of their names."""
