@@ -84,6 +84,14 @@ async def test_keywords_are_looked_for_besides(call):
     assert by_text["items"][0]["matched"] == ["account", "create"]
 
 
+async def test_as_many_are_found_without_keywords_as_with(call):
+    counts = [
+        len((await call("operation.search", text="make a key", keywords=words, limit=8))["items"])
+        for words in ("", "account create name")
+    ]
+    assert counts == [8, 8]
+
+
 async def test_the_hubs_own_model_has_read_what_was_searched(call):
     await call("operation.search", text="anything")
     (model,) = (await call("operation.searchState"))["models"]

@@ -22,6 +22,7 @@ TOOLS = [
     {"name": "log", "description": "Logs a line", "inputSchema": NUMBER},
     {"name": "wait", "description": "Never answers", "inputSchema": NUMBER},
     {"name": "die", "description": "Ends the server", "inputSchema": NUMBER},
+    {"name": "late", "description": "Answers after n seconds", "inputSchema": NUMBER},
     {"name": "big", "description": "Answers with n bytes", "inputSchema": NUMBER},
     {"name": "env", "description": "What its environment says", "inputSchema": TEXT},
     {"name": "fail", "description": "Answers with an error", "inputSchema": NUMBER},
@@ -73,6 +74,9 @@ def call(id: object, params: dict) -> dict | None:  # noqa: C901  # one case for
             return text("logged")
         case "wait":
             return None
+        case "late":
+            time.sleep(arguments["n"])
+            return text("at last")
         case "die":
             os._exit(3)
         case "big":

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw
 
 from hubbub.calls.model import Ask
+from hubbub.kernel.errors import HubError
 from tests.support.hub import until
 from tests.support.upstream import fixture_server
 from tests.upstreams.test_mcp_servers import connected
@@ -105,3 +106,22 @@ async def test_a_subscription_tells_of_changes(hub, remote):
     following = asyncio.create_task(follow())
     await until(lambda: remote("remote.test_touch_resource"), lambda _: following.done())
     assert (await following)["data"]["method"] == "notifications/resources/updated"
+
+
+async def test_a_session_that_a_server_has_forgotten_is_made_anew(hub):
+    call = hub.door()
+    async with fixture_server("--era", "legacy") as url:
+        config = {"transport": "streamable-http", "url": url}
+        await call("client.create", name="remote", type="mcp-server", config=config)
+        await connected(call, "remote")
+        assert await call("remote.test_simple_text")
+    port = url.rpartition(":")[2].partition("/")[0]
+    async with fixture_server("--era", "legacy", "--port", port):
+        assert await until(lambda: _answered(call), bool)
+
+
+async def _answered(call):
+    try:
+        return await call("remote.test_simple_text")
+    except HubError:
+        return None  # nobody listens there yet

@@ -63,7 +63,7 @@ async def test_who_cannot_be_asked_has_cancelled(echo):
 
 async def test_too_large_an_answer_is_refused_and_the_server_goes_on(echo):
     with pytest.raises(TooLarge):
-        await echo("echo.big", n=20_000_000)
+        await echo("echo.big", n=50_000_000)
     assert await echo("echo.echo", text="still here") == {"said": "still here"}
 
 
@@ -76,7 +76,7 @@ async def test_a_server_that_dies_in_a_call_is_started_again_and_the_call_is_not
 
 async def test_what_a_server_has_anew_is_offered(echo):
     await echo("echo.grow")
-    assert await until(lambda: _tried(echo, "echo.grown12"), lambda found: found is not None)
+    assert await until(lambda: _tried(echo, "echo.grown13"), lambda found: found is not None)
 
 
 async def _tried(call, operation):
@@ -155,6 +155,17 @@ async def test_a_server_that_greets_late_delays_nobody(hub):
     assert (await add(call, "echo"))["status"] == "connected"
     (late,) = (await call("client.status", id="late"))["items"]
     assert late["status"] == "connecting"
+
+
+@pytest.mark.slow
+async def test_one_that_answers_late_keeps_nobody_else_waiting(hub):
+    call = hub.door()
+    for name in ("slow", "quick"):
+        await add(call, name)
+    late = asyncio.create_task(call("slow.late", n=3))
+    assert await call("quick.echo", text="here") == {"said": "here"}
+    assert not late.done()
+    assert (await late)[0]["text"] == "at last"
 
 
 BOMB = {
