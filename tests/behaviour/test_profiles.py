@@ -5,6 +5,8 @@ import pytest
 from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound
 from hubbub.profiles.model import chosen
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_profile_is_made_changed_and_removed(call):
     made = await call("profile.create", name="docs", servers=["git*"], description="Reading")

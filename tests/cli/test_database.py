@@ -21,6 +21,8 @@ from hubbub.kernel.events import Bus
 from hubbub.settings import load
 from tests.cli.conftest import environment, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def db(tmp_path):

@@ -15,6 +15,8 @@ from mcp_types import ElicitResult
 from tests.cli.conftest import END_S, environment, serving
 from tests.support.upstream import COMMAND, START_S
 
+pytestmark = pytest.mark.slow
+
 HELLO = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},

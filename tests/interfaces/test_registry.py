@@ -13,6 +13,8 @@ from hubbub.mcpservers.ingestion import Ingestion
 from tests.mcpservers.conftest import Counting
 from tests.mcpservers.said import container, entry, registry, remote
 
+pytestmark = pytest.mark.slow
+
 META = "io.modelcontextprotocol.registry/official"
 NPM = {"registryType": "npm", "identifier": "@a/b", "transport": {"type": "stdio"}}
 FAR = {"type": "streamable-http", "url": "https://a/mcp"}

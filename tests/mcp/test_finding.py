@@ -1,6 +1,10 @@
 """The few tools that find the others."""
 
+import pytest
+
 from tests.support.peer import connected, spec
+
+pytestmark = pytest.mark.slow
 
 
 async def test_what_is_found_says_what_it_takes_and_what_it_saves(hub, agent):

@@ -6,6 +6,8 @@ from mcp.types import ElicitResult
 from hubbub.interfaces.mcp.recipes import client_name, recipe_of
 from hubbub.kernel.errors import Conflict, Invalid
 
+pytestmark = pytest.mark.slow
+
 WEATHER = {
     "name": "io.github.acme/weather",
     "definition": {

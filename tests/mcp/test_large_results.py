@@ -9,6 +9,8 @@ from hubbub.interfaces.mcp.spill import ACCOUNT_BYTES_MAX, PART_BYTES, Spill
 from hubbub.kernel.errors import Invalid, NotFound, TooLarge
 from tests.support.peer import spec
 
+pytestmark = pytest.mark.slow
+
 
 async def whole(client, first):
     """All parts of a result, put together."""

@@ -7,6 +7,8 @@ import pytest
 from hubbub.protocol.mcp import CAPABILITIES_KEY, VERSION_KEY
 from tests.mcp.conftest import events, framed
 
+pytestmark = pytest.mark.slow
+
 REMOVED = ("initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe")
 
 

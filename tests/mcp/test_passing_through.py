@@ -8,6 +8,8 @@ from mcp.types import ElicitResult
 from tests.mcp.conftest import events, request
 from tests.support.hub import until
 
+pytestmark = pytest.mark.slow
+
 ASKABLE = {"elicitation": {}}
 REPLY = {"action": "accept", "content": {"name": "Ada"}}
 

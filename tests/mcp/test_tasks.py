@@ -8,6 +8,8 @@ from hubbub.interfaces.mcp import asking
 from tests.support.hub import until
 from tests.support.peer import spec
 
+pytestmark = pytest.mark.slow
+
 TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 
 

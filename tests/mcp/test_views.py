@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.peer import spec
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = {
     "type": "object",
     "properties": {"at": {"$ref": "#/$defs/point"}},

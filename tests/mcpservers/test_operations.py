@@ -19,6 +19,8 @@ from tests.support.hub import in_one_task
 from .said import container, entry, registry, remote, running, tool, workload
 from .test_polling import Registry
 
+pytestmark = pytest.mark.slow
+
 GITHUB = container("ghcr.io/github/server:1.0")
 NOTION = remote("https://mcp.notion.com/mcp")
 

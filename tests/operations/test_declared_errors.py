@@ -5,6 +5,8 @@ import pytest
 from hubbub.kernel.errors import HubError
 from tests.support.hub import Hub
 
+pytestmark = pytest.mark.slow
+
 NONE = "00000000-0000-4000-8000-000000000000"
 
 

@@ -5,6 +5,8 @@ import pytest
 from hubbub.kernel.errors import AccessDenied, Conflict, Invalid, NotFound
 from hubbub.services.tables import client_secrets, clients
 
+pytestmark = pytest.mark.slow
+
 DIALLED = {"transport": "streamable-http", "url": "http://127.0.0.1:9/mcp"}
 RUN = {"transport": "stdio", "command": "mcp-server-time"}
 API = {"baseUrl": "http://127.0.0.1:9/v1"}

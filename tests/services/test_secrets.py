@@ -18,6 +18,8 @@ from hubbub.tables import metadata
 from tests.support.doors import DOORS
 from tests.support.hub import until
 
+pytestmark = pytest.mark.slow
+
 DIALLED = {
     "transport": "sse",
     "url": "${secret:URL}",

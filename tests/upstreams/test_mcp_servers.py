@@ -13,6 +13,8 @@ from hubbub.kernel.clock import epoch_ms
 from hubbub.kernel.errors import DomainError, ExecutionFailed, HubError, NoProvider, TooLarge
 from tests.support.hub import until
 
+pytestmark = pytest.mark.slow
+
 ECHO = str(Path(__file__).parent.parent / "support" / "echo.py")
 
 

@@ -12,6 +12,8 @@ from tests.support.upstream import fixture_server
 from tests.upstreams.openapi.api import running
 from tests.upstreams.test_mcp_servers import config, connected
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_server_that_is_connected_runs_and_its_tools_are_found(hub):
     call = hub.door()

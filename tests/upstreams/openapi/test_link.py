@@ -25,6 +25,8 @@ from tests.upstreams.openapi.api import (
     running,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def url():

@@ -11,6 +11,8 @@ from hubbub.services.tables import clients
 from hubbub.upstreams.openapi import store
 from tests.upstreams.openapi.api import SMALL, document, operation, parameter, running
 
+pytestmark = pytest.mark.slow
+
 KEY = {"apiKey": {"type": "apiKey", "in": "header", "name": "X-Key"}}
 PETS = document(
     {

@@ -7,6 +7,8 @@ from hubbub.upstreams.openapi.fetching import fetched
 from tests.support.hub import in_one_task
 from tests.upstreams.openapi.api import linked
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def far(hub):

@@ -12,6 +12,8 @@ from hubbub.kernel.errors import AccessDenied, DomainError, HubError, NoProvider
 from tests.support.hub import until
 from tests.upstreams.openapi.api import SMALL, Api, document, operation, parameter, running
 
+pytestmark = pytest.mark.slow
+
 
 def text(document) -> str:
     return msgspec.json.encode(document).decode()
