@@ -5,41 +5,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hubbub.interfaces.cli.mcp import envelopes
-from hubbub.interfaces.cli.mcp.events import Event, Events
-from hubbub.interfaces.cli.mcp.headers import encoded
 from hubbub.interfaces.cli.mcp.mirrors import Mirrors
 from hubbub.interfaces.cli.mcp.wire import Lost, Unsent, Wire
-from hubbub.kernel.errors import TooLarge
-
-STREAM = (
-    b": hello\r\n\r\nid: 1\nretry: 500\ndata:\n\nevent: message\ndata: {a\ndata:b}\n\n"
-    b"data: \xc3\xa9\n\nid: 2\n\n\n\nretry: soon\n\ndata: cut"
-)
-HEARD = [
-    Event(data=b"", id="1", retry_ms=500),
-    Event(data=b"{a\nb}"),
-    Event(data="é".encode()),
-    Event(data=b"", id="2"),
-]
-
-
-@given(st.sets(st.integers(0, len(STREAM))))
-def test_events_are_the_same_however_they_are_cut(cuts):
-    ends = [*sorted(cuts), len(STREAM)]
-    pieces = [STREAM[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    events = Events(100)
-    assert [event for piece in pieces for event in events.fed(piece)] == HEARD
-
-
-@pytest.mark.parametrize("stream", [b"data: " + b"x" * 50, b"data: xxxxxx\n" * 5])
-def test_an_event_has_a_bound(stream):
-    events = Events(20)
-    with pytest.raises(TooLarge):
-        list(events.fed(stream))
+from hubbub.upstreams.mcp.headers import header_value
 
 
 @pytest.mark.parametrize(
@@ -54,7 +24,7 @@ def test_an_event_has_a_bound(stream):
     ],
 )
 def test_any_text_is_carried_by_a_header(text, header):
-    assert encoded(text) == header
+    assert header_value(text) == header
 
 
 @pytest.mark.parametrize(
@@ -84,18 +54,23 @@ def test_arguments_are_mirrored_as_the_schema_has_it():
     schema = {
         "properties": {
             "region": {"type": "string", "x-mcp-header": "Region"},
-            "where": {"properties": {"zone": {"x-mcp-header": "Zone"}}},
-            "bad": {"x-mcp-header": "not a token"},
+            "where": {"properties": {"zone": {"type": "integer", "x-mcp-header": "Zone"}}},
         }
     }
-    tools = [{"name": "a", "inputSchema": schema}, {"name": "b", "inputSchema": True}]
+    unfit = {"properties": {"bad": {"type": "string", "x-mcp-header": "not a token"}}}
+    tools = [{"name": "a", "inputSchema": schema}, {"name": "b", "inputSchema": unfit}]
     mirrors.learn(msgspec.json.encode({"id": 1, "result": {"tools": tools}}))
-    given = msgspec.Raw(b'{"region":"eu","where":{"zone":7},"bad":"x","more":1}')
+    given = msgspec.Raw(b'{"region":"eu","where":{"zone":7},"more":1}')
     assert mirrors.headers("a", given) == {"Mcp-Param-Region": "eu", "Mcp-Param-Zone": "7"}
     assert mirrors.headers("a", msgspec.Raw(b'{"region":null}')) == {}
-    assert mirrors.headers("b", given) == {}
+    assert mirrors.headers("b", msgspec.Raw(b'{"bad":"x"}')) == {}
     mirrors.learn(b'{"id":2,"result":{"tools":[{"name":"a"}]}}')
     assert mirrors.headers("a", given) == {}
+
+
+def test_a_task_is_named_in_the_headers_too():
+    params = envelopes.Params(taskId="t1")
+    assert envelopes.headers_of("tasks/get", params, "2026-07-28")["Mcp-Name"] == "t1"
 
 
 @asynccontextmanager

@@ -33,6 +33,16 @@ LOG_LEVEL_KEY: Final = "io.modelcontextprotocol/logLevel"
 TASKS: Final = "io.modelcontextprotocol/tasks"
 """The extension by which a call goes on by itself while its client looks in."""
 
+NAMED: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Methods whose subject the header `Mcp-Name` repeats, and where the body has it."""
+
 RequestId = str | int
 
 

@@ -21,6 +21,7 @@ from hubbub.protocol.mcp import (
     METHOD_NOT_FOUND,
     MISSING_CAPABILITY,
     MODERN,
+    NAMED,
     PARSE_ERROR,
     UNSUPPORTED_VERSION,
     VERSION_KEY,
@@ -42,15 +43,6 @@ HTTP_STATUS: Final = {
 SERVER: Final = {"name": "hubbub", "title": "Hubbub", "version": __version__}
 
 VERSION_HEADER: Final = "mcp-protocol-version"
-NAMED: Final = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
-"""Methods whose subject the header `Mcp-Name` repeats, and where the body has it."""
 
 BASE64: Final = ("=?base64?", "?=")
 

@@ -5,16 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from hubbub.protocol.mcp import NAMED
+
 PARAM: Final = "Mcp-Param-"
 ANNOTATION: Final = "x-mcp-header"
-NAMED: Final = {
-    "tools/call": "name",
-    "prompts/get": "name",
-    "resources/read": "uri",
-    "tasks/get": "taskId",
-    "tasks/update": "taskId",
-    "tasks/cancel": "taskId",
-}
 PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 WRAPPED: Final = re.compile(r"=\?base64\?.*\?=")
 TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

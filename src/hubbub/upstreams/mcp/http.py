@@ -12,9 +12,9 @@ from yarl import URL
 
 from hubbub.kernel.errors import HubError, Invalid, TooLarge
 from hubbub.kernel.limits import FRAME_BYTES_MAX
+from hubbub.protocol.events import Events
 from hubbub.protocol.mcp import INVALID_REQUEST, RequestId
 from hubbub.services.model import McpServer
-from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.mcp.messages import Failure, Incoming, incoming
 from hubbub.upstreams.mcp.wire import NO_HEADERS, Heard, SessionGone, lost, too_large, unreachable
 from hubbub.upstreams.oauth.authorization import Authorization

@@ -25,7 +25,6 @@ from hubbub.upstreams.mcp.wire import NO_HEADERS, SessionGone
 
 ROUNDS_MAX: Final = 10
 SOURCE: Final = b'"source":"mcp"'
-INPUT_REQUIRED: Final = "input_required"
 
 _METHODS: Final = {f"{SHARED}.{each.name}": each.method for each in FEATURES}
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode

@@ -10,9 +10,9 @@ import anyio
 
 from hubbub.kernel.errors import HubError
 from hubbub.kernel.limits import FRAME_BYTES_MAX
+from hubbub.protocol.events import Event, Events
 from hubbub.protocol.mcp import RequestId
 from hubbub.services.model import McpServer
-from hubbub.upstreams.mcp.events import Event, Events
 from hubbub.upstreams.mcp.messages import Incoming, incoming
 from hubbub.upstreams.mcp.wire import Heard, Pending, lost, unreachable
 from hubbub.upstreams.oauth.authorization import Authorization

@@ -19,8 +19,8 @@ from hubbub.catalog.model import Definition, defined
 from hubbub.catalog.store import Stored
 from hubbub.kernel.errors import TimedOut, Unavailable
 from hubbub.kernel.limits import FRAME_BYTES_MAX
+from hubbub.protocol.events import Events
 from hubbub.services.model import Client, HttpApi
-from hubbub.upstreams.mcp.events import Events
 from hubbub.upstreams.openapi.binding import binding_of
 from hubbub.upstreams.openapi.request import request_of
 from hubbub.upstreams.openapi.response import ERROR_BYTES_MAX, EVENTS, answered, happened, refused

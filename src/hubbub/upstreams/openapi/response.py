@@ -15,7 +15,7 @@ from hubbub.kernel.errors import DomainError, TooLarge
 from hubbub.kernel.limits import FRAME_BYTES_MAX
 from hubbub.protocol.codec import UNREADABLE, encode
 from hubbub.protocol.envelope import HttpMeta
-from hubbub.upstreams.mcp.events import Event
+from hubbub.protocol.events import Event
 
 EVENTS: Final = "text/event-stream"
 PLAIN: Final = "message"

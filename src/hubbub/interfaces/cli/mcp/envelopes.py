@@ -4,12 +4,9 @@ from typing import Final
 
 import msgspec
 
-from hubbub.interfaces.cli.mcp.headers import encoded
 from hubbub.protocol.codec import UNREADABLE
-from hubbub.protocol.mcp import INTERNAL_ERROR, VERSION_KEY, RequestId
-
-NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-"""Which parameter of a method the newer revision repeats in a header."""
+from hubbub.protocol.mcp import INTERNAL_ERROR, NAMED, VERSION_KEY, RequestId
+from hubbub.upstreams.mcp.headers import header_value
 
 # May be asked again although nobody knows whether the first time counted: they change nothing, or
 # what they change is the same the second time.
@@ -24,6 +21,7 @@ REPEATABLE: Final = frozenset(
 class Params(msgspec.Struct, frozen=True, rename={"meta": "_meta"}):
     name: object = None
     uri: object = None
+    taskId: object = None
     requestId: object = None  # as it is on the wire
     protocolVersion: object = None
     arguments: msgspec.Raw = msgspec.Raw(b"null")
@@ -84,9 +82,9 @@ def agreed(line: bytes) -> str | None:
 
 def headers_of(method: str, params: Params, version: str) -> dict[str, str]:
     """What the newer revision says in headers too."""
-    headers = {"MCP-Protocol-Version": encoded(version), "Mcp-Method": encoded(method)}
-    named = getattr(params, NAMED_BY[method]) if method in NAMED_BY else None
-    return {**headers, "Mcp-Name": encoded(named)} if isinstance(named, str) else headers
+    headers = {"MCP-Protocol-Version": header_value(version), "Mcp-Method": header_value(method)}
+    named = getattr(params, NAMED[method]) if method in NAMED else None
+    return {**headers, "Mcp-Name": header_value(named)} if isinstance(named, str) else headers
 
 
 def failure(

@@ -79,9 +79,7 @@ async def follow(response: Response, print: Print, asked: Asked | None = None) -
 
     Returns when to come back, in milliseconds, if the stream says so.
     """
-    retry_ms = None
     async for event in response.events():
-        retry_ms = event.retry_ms if event.retry_ms is not None else retry_ms
         if asked is not None and event.id:
             asked.last_event = event.id
         if asked is not None and event.data and asked.is_answer(event.data):
@@ -89,7 +87,7 @@ async def follow(response: Response, print: Print, asked: Asked | None = None) -
             break
         if event.data:
             await print(envelopes.one_line(event.data))
-    return retry_ms
+    return response.stream.retry_ms
 
 
 async def resume(link: Link, session: Session, asked: Asked, print: Print) -> None:

@@ -1,21 +1,15 @@
 """Arguments that a tool wants to see in headers too. The newer revision has them over HTTP; a
 client that speaks over pipes does not know of it. No I/O."""
 
-import re
-from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from hubbub.interfaces.cli.mcp.headers import encoded
 from hubbub.protocol.codec import UNREADABLE
+from hubbub.upstreams.mcp.headers import Path, annotated, param_headers
 
 MARK: Final = b"x-mcp-header"
 TOOLS_MAX: Final = 10_000
-DEPTH_MAX: Final = 16
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-Path = tuple[str, ...]
 
 
 class Mirrors:
@@ -33,7 +27,7 @@ class Mirrors:
         except UNREADABLE:
             return
         for tool in tools:
-            found = dict(_marked(tool.inputSchema, ()))
+            found = _marked(tool.inputSchema)
             if found and len(self._tools) < TOOLS_MAX:
                 self._tools[tool.name] = found
             else:
@@ -48,12 +42,7 @@ class Mirrors:
             given = msgspec.json.decode(arguments)
         except UNREADABLE:
             return {}
-        values = {name: _text(_at(given, path)) for path, name in known.items()}
-        return {
-            f"Mcp-Param-{name}": encoded(value)
-            for name, value in values.items()
-            if value is not None
-        }
+        return param_headers(known, given)
 
 
 class _Tool(msgspec.Struct):
@@ -72,29 +61,9 @@ class _Listing(msgspec.Struct):
 _listing: Final = msgspec.json.Decoder(_Listing)
 
 
-def _marked(schema: object, path: Path) -> Iterator[tuple[Path, str]]:
+def _marked(schema: object) -> dict[Path, str]:
     """The properties that are marked, and the names that their headers end in."""
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict) or len(path) >= DEPTH_MAX:
-        return
-    for key, each in properties.items():
-        name = each.get(MARK.decode()) if isinstance(each, dict) else None
-        if isinstance(name, str) and _TOKEN.fullmatch(name):
-            yield (*path, key), name
-        yield from _marked(each, (*path, key))
-
-
-def _at(value: object, path: Path) -> object:
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _text(value: object) -> str | None:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str() | int():
-            return str(value)
-        case _:
-            return None
+    try:
+        return annotated(schema)
+    except ValueError:
+        return {}  # who offers such a tool is told by the hub

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from hubbub.interfaces.cli.mcp.events import Event, Events
 from hubbub.kernel.errors import TooLarge, Unavailable
+from hubbub.protocol.events import Event, Events
 
 EVENTS: Final = "text/event-stream"
 CONNECT_S: Final = 10.0
@@ -43,6 +43,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     pieces: AsyncIterator[bytes] = field(default_factory=lambda: _nothing())
     done: Callable[[], None] = lambda: None
+    stream: Events = field(default_factory=lambda: Events(MESSAGE_BYTES_MAX))
+    """What its events have said of how to go on."""
 
     @property
     def streams(self) -> bool:
@@ -64,9 +66,8 @@ class Response:
 
     async def events(self) -> AsyncGenerator[Event]:
         """The events of a stream, as they come."""
-        events = Events(MESSAGE_BYTES_MAX)
         async for piece in self.pieces:
-            for event in events.fed(piece):
+            for event in self.stream.fed(piece):
                 yield event
 
 

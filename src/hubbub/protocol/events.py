@@ -1,8 +1,12 @@
 """Server-sent events out of chunks, as the HTML standard has them. No I/O."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from hubbub.kernel.errors import TooLarge
+
+ENDS: Final = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,8 @@ class Events:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        self._rest = b""
+        self._rest = bytearray()
+        self._searched = 0
         self._kind = ""
         self._data: list[bytes] = []
         self._size = 0
@@ -33,14 +38,21 @@ class Events:
         Raises:
             TooLarge: if one is over the limit. The stream cannot be read on.
         """
-        # A carriage return may end a line of its own, or begin the end of one in the next chunk.
-        data = self._rest + chunk
-        held = data.endswith(b"\r")
-        lines = (data[:-1] if held else data).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *whole, rest = lines.split(b"\n")
-        self._rest = rest + (b"\r" if held else b"")
+        self._rest += chunk
+        found: list[Event] = []
+        start = 0
+        while end := ENDS.search(self._rest, max(start, self._searched)):
+            if end.group() == b"\r" and end.end() == len(self._rest):
+                break  # it may be half of an end
+            event = self._line(bytes(self._rest[start : end.start()]))
+            start = end.end()
+            if event is not None:
+                found.append(event)
+        del self._rest[:start]
+        # What was looked through is not looked through again with every chunk of a long line.
+        self._searched = len(self._rest) - self._rest.endswith(b"\r")
         self._check(self._size + len(self._rest))
-        return [event for line in whole if (event := self._line(line)) is not None]
+        return found
 
     def _line(self, line: bytes) -> Event | None:
         if not line:
